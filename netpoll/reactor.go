@@ -1,0 +1,459 @@
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"carillon/codec"
+)
+
+// Reactor runs the event loops. Make one with New, then Start it.
+type Reactor struct {
+	opt     Options
+	handler Handler
+
+	started   time.Time
+	shards    atomic.Pointer[[]*Shard]
+	shardsMu  sync.Mutex
+	conns     atomic.Int64
+	adoptions atomic.Uint32
+	date      atomic.Pointer[[]byte]
+	draining  atomic.Bool
+	stopping  atomic.Bool
+	watcher   *watcher
+
+	port      int
+	listeners []int // descriptors of gnet's listeners
+	unix      *unixListener
+
+	stopGnet  func(context.Context) error
+	loopsDone chan struct{} // closed when gnet has ended
+	gnetErr   error         // valid then
+	booted    chan struct{} // closed when all loops run
+	bootOnce  sync.Once
+	engine    gnet.Engine
+	watchDone chan struct{}
+	stopOnce  sync.Once
+	stopErr   error
+}
+
+// New checks the options and returns a Reactor that does not run yet.
+func New(opt Options, handler Handler) (*Reactor, error) {
+	opt.setDefaults(runtime.GOMAXPROCS(0))
+	if opt.Policy.Path == "" {
+		return nil, errors.New("netpoll: Policy.Path is empty")
+	}
+	limit, err := connLimit()
+	if err != nil {
+		return nil, err
+	}
+	if opt.MaxConns <= 0 || opt.MaxConns > limit {
+		opt.MaxConns = limit
+	}
+	r := &Reactor{opt: opt, handler: handler, booted: make(chan struct{}), loopsDone: make(chan struct{}), watchDone: make(chan struct{})}
+	r.shards.Store(new([]*Shard))
+	return r, nil
+}
+
+// Start listens and runs the loops; it returns when all of them serve. An
+// address that is in use is an error that wraps unix.EADDRINUSE.
+func (r *Reactor) Start() (err error) {
+	r.started = time.Now().Add(-Tick)
+	r.setDate(time.Now())
+	if r.watcher, err = newWatcher(); err != nil {
+		return fmt.Errorf("netpoll: write watcher: %w", err)
+	}
+	go func() {
+		defer close(r.watchDone)
+		r.watcher.run(r.onWritable)
+	}()
+	if r.opt.Unix != "" {
+		err = r.startUnix()
+	} else {
+		err = r.startTCP()
+	}
+	if err != nil {
+		r.stopping.Store(true)
+		if r.stopGnet != nil {
+			_ = r.stopGnet(context.Background())
+			<-r.loopsDone
+		}
+		r.stopShards()
+		r.stopWatcher()
+		return err
+	}
+	return nil
+}
+
+func (r *Reactor) gnetOptions() []gnet.Option {
+	return []gnet.Option{
+		gnet.WithNumEventLoop(r.opt.Loops),
+		gnet.WithReusePort(true),
+		gnet.WithLoadBalancing(gnet.RoundRobin),
+		gnet.WithSocketSendBuffer(r.opt.SendBuffer),
+		gnet.WithTicker(true),
+		gnet.WithLogger(gnetLogger{r.opt.Logger}),
+	}
+}
+
+func (r *Reactor) startTCP() error {
+	probe, host, port, err := reservePort(r.opt.Host, r.opt.Port, r.opt.SharePort)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(probe)
+	r.port = port
+	before, err := listening(port)
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer close(r.loopsDone)
+		r.gnetErr = gnet.Run((*events)(r), "tcp://"+net.JoinHostPort(host, fmt.Sprint(port)), r.gnetOptions()...)
+	}()
+	select {
+	case <-r.booted:
+	case <-r.loopsDone:
+		return fmt.Errorf("netpoll: listen on port %d: %w", port, cmpErr(r.gnetErr, errors.New("event loops ended")))
+	}
+	r.stopGnet = r.engine.Stop
+	after, err := listening(port)
+	if err != nil {
+		return err
+	}
+	for fd := range after {
+		if !before[fd] {
+			r.listeners = append(r.listeners, fd)
+		}
+	}
+	return r.attachAll(func(nc net.Conn, w *wakeFor) error {
+		ctx := gnet.NewNetConnContext(gnet.NewContext(context.Background(), w), nc)
+		res, err := r.engine.Register(ctx)
+		if err != nil {
+			return err
+		}
+		return (<-res).Err
+	})
+}
+
+func (r *Reactor) startUnix() error {
+	ln, err := listenUnix(r.opt.Unix, os.FileMode(r.opt.UnixMode))
+	if err != nil {
+		return err
+	}
+	// A client engine is event loops without listeners: accepting is ours, so
+	// that a full descriptor table can not end the engine.
+	cli, err := gnet.NewClient((*events)(r), r.gnetOptions()...)
+	if err == nil {
+		err = cli.Start()
+	}
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	<-r.booted
+	r.stopGnet = func(context.Context) error {
+		defer close(r.loopsDone)
+		r.gnetErr = cli.Stop()
+		return r.gnetErr
+	}
+	err = r.attachAll(func(nc net.Conn, w *wakeFor) error {
+		_, err := cli.EnrollContext(nc, w)
+		return err
+	})
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	r.unix = serveUnix(ln, r)
+	return nil
+}
+
+// wakeFor is the gnet context of a wake socket until it is open: the other end.
+type wakeFor struct{ fd int }
+
+// attachAll gives every loop its wake socket. Registered one after the other
+// they land on one loop each.
+func (r *Reactor) attachAll(register func(net.Conn, *wakeFor) error) error {
+	for range r.opt.Loops {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+		if err != nil {
+			return os.NewSyscallError("socketpair", err)
+		}
+		for _, fd := range pair {
+			unix.CloseOnExec(fd)
+			if err := unix.SetNonblock(fd, true); err != nil {
+				return os.NewSyscallError("fcntl", err)
+			}
+		}
+		f := os.NewFile(uintptr(pair[0]), "")
+		nc, err := net.FileConn(f)
+		_ = f.Close()
+		if err != nil {
+			_ = unix.Close(pair[1])
+			return err
+		}
+		if err := register(nc, &wakeFor{pair[1]}); err != nil {
+			_ = unix.Close(pair[1])
+			return err
+		}
+	}
+	for _, s := range *r.shards.Load() {
+		s.mu.Lock()
+		attached := s.wakeFD >= 0
+		s.mu.Unlock()
+		if !attached {
+			return errors.New("netpoll: an event loop got no wake socket")
+		}
+	}
+	return nil
+}
+
+// Port returns the TCP port that is listened on, 0 for a Unix socket.
+func (r *Reactor) Port() int { return r.port }
+
+// MaxConns returns the bound on connections that is in force. Any goroutine.
+func (r *Reactor) MaxConns() int { return r.opt.MaxConns }
+
+// Loops returns the number of event loops. Any goroutine.
+func (r *Reactor) Loops() int { return r.opt.Loops }
+
+// Conns returns the number of connections, plain HTTP included. Any goroutine.
+func (r *Reactor) Conns() int { return int(r.conns.Load()) }
+
+// Date returns the value of an HTTP Date header, at most a second old. The
+// slice is never changed. Any goroutine.
+func (r *Reactor) Date() []byte { return *r.date.Load() }
+
+func (r *Reactor) setDate(t time.Time) {
+	b := t.UTC().AppendFormat(nil, "Mon, 02 Jan 2006 15:04:05 GMT")
+	r.date.Store(&b)
+}
+
+// Done is closed when the loops have ended, by Stop or because gnet failed.
+func (r *Reactor) Done() <-chan struct{} { return r.loopsDone }
+
+// shardOf returns the shard of a loop, making it for a loop not seen before.
+func (r *Reactor) shardOf(loop gnet.EventLoop) *Shard {
+	for _, s := range *r.shards.Load() {
+		if s.loop == loop {
+			return s
+		}
+	}
+	r.shardsMu.Lock()
+	defer r.shardsMu.Unlock()
+	old := *r.shards.Load()
+	for _, s := range old {
+		if s.loop == loop {
+			return s
+		}
+	}
+	s := newShard(r, len(old), loop)
+	all := append(append([]*Shard(nil), old...), s)
+	r.shards.Store(&all)
+	return s
+}
+
+func (r *Reactor) onWritable(h Handle) {
+	(*r.shards.Load())[h.shard()].onWritable(h)
+}
+
+// Broadcast sends a frame to every open connection. The frame must not change
+// any more. receipt may be nil. Any goroutine; does not block. A full loop
+// refuses the broadcast for all of them: ErrQueueFull.
+func (r *Reactor) Broadcast(f *codec.Frame, receipt *Receipt) error {
+	if err := r.fits(f); err != nil {
+		return err
+	}
+	shards := *r.shards.Load()
+	for _, s := range shards {
+		if s.full(len(f.Plain())) {
+			s.refused.Add(1)
+			return ErrQueueFull
+		}
+	}
+	receipt.expect(len(shards))
+	return r.pushAll(shards, op{kind: opBroadcast, frame: f, receipt: receipt})
+}
+
+// pushAll pushes o to every shard; after the check in Broadcast one can still
+// turn out full, which is then reported although others took it.
+func (r *Reactor) pushAll(shards []*Shard, o op) (err error) {
+	for _, s := range shards {
+		if e := s.push(o); e != nil {
+			o.receipt.finish()
+			err = e
+		}
+	}
+	return err
+}
+
+func (r *Reactor) fits(f *codec.Frame) error {
+	if len(f.Plain()) > r.opt.MaxOutbound {
+		return ErrTooLarge
+	}
+	return nil
+}
+
+// Send sends a frame to one connection; one that is gone is no error. receipt
+// may be nil. Any goroutine; does not block.
+func (r *Reactor) Send(h Handle, f *codec.Frame, receipt *Receipt) error {
+	if err := r.fits(f); err != nil {
+		return err
+	}
+	return r.one(op{kind: opSend, h: h, frame: f, receipt: receipt})
+}
+
+// SendMany sends a frame to many connections: one operation for each loop. The
+// handles are reordered. receipt may be nil. Any goroutine; does not block.
+func (r *Reactor) SendMany(hs []Handle, f *codec.Frame, receipt *Receipt) error {
+	if err := r.fits(f); err != nil {
+		return err
+	}
+	return r.each(hs, op{kind: opSendMany, frame: f, receipt: receipt})
+}
+
+// Close closes a connection with a close frame; one that is gone is no error.
+// receipt may be nil. Any goroutine; does not block.
+func (r *Reactor) Close(h Handle, code codec.CloseCode, reason string, why Cause, receipt *Receipt) error {
+	return r.one(op{kind: opClose, h: h, code: code, reason: reason, cause: why, receipt: receipt})
+}
+
+// CloseMany is Close for many connections. The handles are reordered.
+// Any goroutine; does not block.
+func (r *Reactor) CloseMany(hs []Handle, code codec.CloseCode, reason string, why Cause, receipt *Receipt) error {
+	return r.each(hs, op{kind: opCloseMany, code: code, reason: reason, cause: why, receipt: receipt})
+}
+
+// CheckDeadlines judges every connection now. Any goroutine; does not block.
+func (r *Reactor) CheckDeadlines(receipt *Receipt) error {
+	shards := *r.shards.Load()
+	receipt.expect(len(shards))
+	return r.pushAll(shards, op{kind: opCall, call: (*Shard).checkNow, receipt: receipt})
+}
+
+func (r *Reactor) one(o op) error {
+	shards := *r.shards.Load()
+	if o.h == 0 || o.h.shard() >= len(shards) {
+		o.receipt.expect(0)
+		return nil
+	}
+	o.receipt.expect(1)
+	err := shards[o.h.shard()].push(o)
+	if err != nil {
+		o.receipt.finish()
+	}
+	return err
+}
+
+func (r *Reactor) each(hs []Handle, o op) error {
+	shards := *r.shards.Load()
+	var parts [][]Handle
+	if len(shards) == 1 {
+		parts = [][]Handle{hs}
+	} else {
+		parts = make([][]Handle, len(shards))
+		for _, h := range hs {
+			if h != 0 && h.shard() < len(shards) {
+				parts[h.shard()] = append(parts[h.shard()], h)
+			}
+		}
+	}
+	n := 0
+	for _, p := range parts {
+		if len(p) > 0 {
+			n++
+		}
+	}
+	o.receipt.expect(n)
+	var err error
+	for i, p := range parts {
+		if len(p) == 0 {
+			continue
+		}
+		o.many = p
+		if e := shards[i].push(o); e != nil {
+			o.receipt.finish()
+			err = e
+		}
+	}
+	return err
+}
+
+// Drain stops accepting, refuses handshakes and closes every connection with
+// 1001, spread over the window. It returns when none is left or ctx ends, then
+// with ctx's error. Any goroutine, once.
+func (r *Reactor) Drain(ctx context.Context, window time.Duration) error {
+	r.draining.Store(true)
+	if err := r.stopListening(); err != nil {
+		r.opt.Logger.Warn("can not stop listening before the loops end", "err", err)
+	}
+	for _, s := range *r.shards.Load() {
+		s.mu.Lock()
+		if !s.stopped { // control, not load: past the bound of the queue
+			s.queue = append(s.queue, op{kind: opCall, call: func(s *Shard) { s.startDrain(ticks(window)) }})
+			s.depth.Add(1)
+			s.arm()
+		}
+		s.mu.Unlock()
+	}
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for r.conns.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.loopsDone:
+			return nil
+		case <-poll.C:
+		}
+	}
+	return nil
+}
+
+// Stop closes what is still open and ends the loops. Any goroutine.
+func (r *Reactor) Stop() error {
+	r.stopOnce.Do(func() {
+		r.stopping.Store(true)
+		if r.unix != nil {
+			r.unix.close()
+		}
+		r.stopErr = r.stopGnet(context.Background())
+		<-r.loopsDone
+		r.stopShards()
+		r.stopWatcher()
+	})
+	return r.stopErr
+}
+
+func (r *Reactor) stopShards() {
+	for _, s := range *r.shards.Load() {
+		s.stop()
+	}
+}
+
+func (r *Reactor) stopWatcher() {
+	r.watcher.stop()
+	<-r.watchDone
+	r.watcher.close()
+}
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) }
+
+func cmpErr(err, otherwise error) error {
+	if err != nil {
+		return err
+	}
+	return otherwise
+}

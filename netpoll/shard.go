@@ -1,0 +1,215 @@
+package netpoll
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"carillon/codec"
+)
+
+// Shard is one event loop with everything it owns. Fields below the line are
+// touched by the loop only.
+type Shard struct {
+	r    *Reactor
+	opt  *Options
+	idx  int
+	loop gnet.EventLoop
+
+	mu       sync.Mutex
+	queue    []op     // operations of other goroutines, bounded by Options.MaxQueued
+	writable []Handle // blocked connections that can be written to; at most one each
+	tickDue  bool
+	armed    bool // the loop is awake or has been told to wake
+	wakeFD   int  // our end of the wake socket, -1 before it is there and after the stop
+	stopped  bool
+
+	depth      atomic.Int64 // operations in queue and batch
+	depthBytes atomic.Int64
+	refused    atomic.Uint64
+	published  atomic.Pointer[ShardStats]
+
+	// ---- loop only ----
+
+	conns   []*Conn // by slot
+	gens    []uint32
+	free    []uint32
+	hot     []hotSlot
+	open    int           // connections that take messages
+	readers [logCount]int // of them, by log
+
+	wheel     *wheel
+	due       func(slot uint32)
+	real, now uint32 // ticks: wheel and expiry, and the stall-free clock
+
+	logs    [logCount]broadcastLog
+	tail    [logCount]uint64 // no blocked connection is behind it
+	lap     lap
+	blocked []*Conn // blocked connections that read a log
+
+	batch        []op
+	next         int
+	nextMany     int
+	writableSwap []Handle
+	dirty        []*Conn
+	doomed       []*Conn
+	held         map[*Conn][]byte // bytes that came with an adopted connection and wait for more
+	drain        drain
+
+	decoder  *codec.Decoder
+	corked   *Conn // replies to its read are being gathered
+	cork     []byte
+	frame    []byte // scratch for one encoded frame
+	scratch  []byte // scratch for gathered pieces and responses
+	outPool  []*outQueue
+	outBytes int
+
+	count counters
+
+	handshakeTicks, heartbeatTicks, pingTicks, closeTicks uint32
+}
+
+func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
+	real := uint32(time.Since(r.started) / Tick)
+	s := &Shard{
+		r: r, opt: &r.opt, idx: idx, loop: loop, wakeFD: -1,
+		wheel: newWheel(real), real: real, now: real,
+		held:           make(map[*Conn][]byte),
+		decoder:        codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),
+		handshakeTicks: ticks(r.opt.HandshakeTimeout),
+		heartbeatTicks: ticks(r.opt.HeartbeatTimeout),
+		pingTicks:      ticks(r.opt.PingInterval),
+		closeTicks:     ticks(r.opt.CloseTimeout),
+	}
+	s.due = s.onDue
+	for k := range s.logs {
+		s.logs[k] = newBroadcastLog(r.opt.MaxOutbound)
+	}
+	s.publish()
+	return s
+}
+
+// wakeConn is the gnet context of the socket that wakes a loop. A byte on it
+// runs one slice of the shard's work; because it is a socket like any other,
+// gnet serves everything else that is ready before the next slice. (gnet's own
+// task queue is drained to the end first: a task that queues itself again would
+// starve the sockets.)
+type wakeConn struct{ shard *Shard }
+
+// attach gives the shard its wake socket. Loop only.
+func (s *Shard) attach(fd int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wakeFD = fd
+	s.armed = true
+	s.ring()
+}
+
+var wakeByte = []byte{1}
+
+// ring writes to the wake socket; s.mu is held. A full socket means that the
+// loop has wake-ups to read.
+func (s *Shard) ring() {
+	_, _ = unix.Write(s.wakeFD, wakeByte)
+}
+
+// stop refuses further operations and closes the wake socket. The loop has ended.
+func (s *Shard) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.wakeFD >= 0 {
+		_ = unix.Close(s.wakeFD)
+		s.wakeFD = -1
+	}
+	for _, ops := range [][]op{s.batch[s.next:], s.queue} {
+		for i := range ops {
+			ops[i].receipt.finish()
+		}
+	}
+	s.batch, s.next, s.queue = nil, 0, nil
+}
+
+// tickNow asks the loop to advance its clocks. Any goroutine.
+func (s *Shard) tickNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tickDue = true
+	s.arm()
+}
+
+// onWritable asks the loop to go on with a blocked connection. Any goroutine.
+func (s *Shard) onWritable(h Handle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writable = append(s.writable, h)
+	s.arm()
+}
+
+// run does one slice of the shard's work. Loop only.
+func (s *Shard) run() {
+	s.mu.Lock()
+	tickDue := s.tickDue
+	s.tickDue = false
+	s.writable, s.writableSwap = s.writableSwap[:0], s.writable
+	if s.next == len(s.batch) {
+		s.batch, s.queue = s.queue, s.batch[:0]
+		s.next = 0
+		if cap(s.queue) > 4096 && len(s.batch) < 1024 {
+			s.queue = nil
+		}
+	}
+	s.mu.Unlock()
+
+	if tickDue {
+		s.tick()
+	}
+	for _, h := range s.writableSwap {
+		s.resume(h)
+	}
+	s.runOps(opSends)
+	s.sweep(sweepSends)
+	s.reap()
+
+	s.mu.Lock()
+	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 {
+		if s.wakeFD >= 0 {
+			s.ring()
+		}
+	} else {
+		s.armed = false
+	}
+	s.mu.Unlock()
+}
+
+// admit makes a connection of an accepted socket. Loop only.
+func (s *Shard) admit(gc gnet.Conn) *Conn {
+	var slot uint32
+	if n := len(s.free); n > 0 {
+		slot = s.free[n-1]
+		s.free = s.free[:n-1]
+	} else {
+		slot = uint32(len(s.conns))
+		if slot > handleSlotMask {
+			panic("BUG: more connections on a loop than a handle can name")
+		}
+		s.conns = append(s.conns, nil)
+		s.gens = append(s.gens, 0)
+		s.hot = append(s.hot, hotSlot{fd: -1})
+		s.wheel.grow(len(s.conns))
+	}
+	gen := (s.gens[slot] + 1) & handleGenMask
+	if gen == 0 {
+		gen = 1
+	}
+	s.gens[slot] = gen
+	c := &Conn{gc: gc, shard: s, slot: slot, gen: gen, seen: s.now, since: s.now, listed: -1}
+	s.conns[slot] = c
+	s.hot[slot] = hotSlot{fd: int32(gc.Fd())}
+	s.schedule(c, s.handshakeTicks)
+	s.count.accepted++
+	return c
+}
