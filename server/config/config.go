@@ -8,7 +8,8 @@ import (
 // Config is every setting of one carillon process. Its zero value is not useful: start from [Default] or [Load].
 //
 // Tags of a field: key (relative to the section), default, help (one sentence or two), allowed (values, separated by |),
-// min and max (inclusive), secret (masked wherever it is shown), alias (further full keys, separated by commas), env
+// synonyms (further spellings of them, from=to), min and max (inclusive), secret (true: masked wherever it is shown; url:
+// only what stands before the @), alias (further full keys, separated by commas), env
 // (one further environment variable) and flag (one further flag).
 type Config struct {
 	Server    Server    `key:"server" help:"The listener and the life of the process."`
@@ -83,7 +84,7 @@ type Auth struct {
 
 // JWT is how signed tokens are verified.
 type JWT struct {
-	Secret        string        `key:"secret" secret:"true" help:"Shared secret of HS256, HS384 and HS512 tokens, at least 32 bytes. Exactly one of this and auth.jwt.public-key-file is needed."`
+	Secret        string        `key:"secret" secret:"true" help:"Shared secret of HS256, HS384 and HS512 tokens; 32 random bytes or more. Exactly one of this and auth.jwt.public-key-file is needed."`
 	PublicKeyFile string        `key:"public-key-file" help:"PEM file with the public key (or certificate) of RS, PS, ES and EdDSA tokens."`
 	Issuer        string        `key:"issuer" alias:"auth.jwt.iss" help:"The iss claim must be this; empty means that any will do."`
 	Audience      []string      `key:"audience" alias:"auth.jwt.aud" help:"The aud claim must contain one of these; empty means that any will do."`
@@ -141,7 +142,7 @@ const (
 
 // Log is log lines on standard error.
 type Log struct {
-	Level  LogLevel  `key:"level" default:"info" allowed:"debug|info|warn|error" alias:"logging.level.root" help:"The least important kind of line that is logged."`
+	Level  LogLevel  `key:"level" default:"info" allowed:"debug|info|warn|error" synonyms:"trace=debug,fatal=error,off=error" alias:"logging.level.root" help:"The least important kind of line that is logged."`
 	Format LogFormat `key:"format" default:"text" allowed:"text|json" help:"How a line is written."`
 }
 
@@ -152,7 +153,7 @@ type Redis struct {
 	Username string        `key:"username" help:"User name."`
 	Password string        `key:"password" secret:"true" help:"Password."`
 	Database int           `key:"database" default:"0" min:"0" max:"1000000" help:"Number of the database."`
-	URL      string        `key:"url" secret:"true" help:"redis://user:password@host:port, or rediss:// for TLS; wins over host, port, username and password."`
+	URL      string        `key:"url" secret:"url" help:"redis://user:password@host:port, or rediss:// for TLS; wins over host, port, username and password."`
 	Timeout  time.Duration `key:"timeout" default:"60s" min:"1ms" max:"10m" help:"How long a command may take."`
 	SSL      RedisSSL      `key:"ssl"`
 	Sentinel RedisSentinel `key:"sentinel"`
@@ -182,7 +183,7 @@ type RabbitMQ struct {
 	Username    string      `key:"username" default:"guest" help:"User name."`
 	Password    string      `key:"password" default:"guest" secret:"true" help:"Password."`
 	VirtualHost string      `key:"virtual-host" default:"/" help:"Virtual host."`
-	Addresses   []string    `key:"addresses" secret:"true" help:"Brokers to try in turn, as host:port or amqp:// URLs; wins over host and port."`
+	Addresses   []string    `key:"addresses" secret:"url" help:"Brokers to try in turn, as host:port or amqp:// URLs; wins over host and port."`
 	SSL         RabbitMQSSL `key:"ssl"`
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -18,11 +19,18 @@ type setting struct {
 	help     string
 	allowed  []string
 	min, max string
-	secret   bool
+	secret   string   // empty, secretAll or secretURL
+	synonyms []string // further spellings of allowed values, from=to
 	aliases  []string // further keys
 	env      string   // a further environment variable
 	flag     string   // a further flag
 }
+
+const (
+	secretAll = "true" // the whole value
+	secretURL = "url"  // what stands before the @ of a URL
+	masked    = "******"
+)
 
 // section is a group of settings: one field of Config.
 type section struct {
@@ -76,10 +84,11 @@ func fieldSettings(t reflect.Type, prefix string, index []int) []*setting {
 			help:    f.Tag.Get("help"),
 			allowed: splitTag(f.Tag.Get("allowed"), "|"),
 			min:     f.Tag.Get("min"), max: f.Tag.Get("max"),
-			secret:  f.Tag.Get("secret") == "true",
-			aliases: splitTag(f.Tag.Get("alias"), ","),
-			env:     f.Tag.Get("env"),
-			flag:    f.Tag.Get("flag"),
+			secret:   f.Tag.Get("secret"),
+			synonyms: splitTag(f.Tag.Get("synonyms"), ","),
+			aliases:  splitTag(f.Tag.Get("alias"), ","),
+			env:      f.Tag.Get("env"),
+			flag:     f.Tag.Get("flag"),
 		})
 	}
 	return all
@@ -110,7 +119,9 @@ func Default() Config {
 func (Config) Default() Config { return Default() }
 
 // value is the field of c that s describes.
-func (s *setting) value(c *Config) reflect.Value { return reflect.ValueOf(c).Elem().FieldByIndex(s.index) }
+func (s *setting) value(c *Config) reflect.Value {
+	return reflect.ValueOf(c).Elem().FieldByIndex(s.index)
+}
 
 // set parses raw (a string, []string or map[string]string) into the field of c. A list is also taken from one string
 // with commas, a map from token=user pairs with commas.
@@ -175,7 +186,7 @@ func (s *setting) set(c *Config, raw any) error {
 	default:
 		panic(fmt.Sprintf("BUG: %s has a type that no source can give: %v", s.key, s.typ))
 	}
-	return s.inRange(v)
+	return nil
 }
 
 // oneOf is text in the spelling of the allowed values, which are compared without regard to case.
@@ -183,22 +194,82 @@ func (s *setting) oneOf(text string) (string, error) {
 	if s.allowed == nil {
 		return text, nil
 	}
+	text = strings.TrimSpace(text)
+	for _, pair := range s.synonyms {
+		if from, to, _ := strings.Cut(pair, "="); strings.EqualFold(from, text) {
+			return to, nil
+		}
+	}
 	for _, a := range s.allowed {
-		if strings.EqualFold(a, strings.TrimSpace(text)) {
+		if strings.EqualFold(a, text) {
 			return a, nil
 		}
 	}
 	return "", errNotAllowed
 }
 
-func (s *setting) inRange(v reflect.Value) error {
-	if s.min == "" {
-		return nil
-	}
-	if n := v.Int(); n < s.bound(s.min) || n > s.bound(s.max) {
+// check tells whether the field of c is within its bounds and allowed values, for a Config that no source was parsed into.
+func (s *setting) check(c *Config) error {
+	v := s.value(c)
+	if s.min != "" && (v.Int() < s.bound(s.min) || v.Int() > s.bound(s.max)) {
 		return errOutOfRange
 	}
+	if s.allowed == nil {
+		return nil
+	}
+	for _, text := range s.texts(c) {
+		if !slices.Contains(s.allowed, text) {
+			return errNotAllowed
+		}
+	}
 	return nil
+}
+
+// texts is the field of c as the texts that [setting.set] reads back: one for a scalar, one for each item of a list, one
+// token=user for each entry of a map, sorted.
+func (s *setting) texts(c *Config) []string {
+	v := s.value(c)
+	switch s.typ {
+	case typeList:
+		return v.Interface().([]string)
+	case typeMap:
+		m := v.Interface().(map[string]string)
+		pairs := make([]string, 0, len(m))
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			pairs = append(pairs, k+"="+m[k])
+		}
+		return pairs
+	case typeDuration:
+		return []string{FormatDuration(time.Duration(v.Int()))}
+	case typeSize:
+		return []string{Size(v.Int()).String()}
+	}
+	return []string{fmt.Sprint(v.Interface())}
+}
+
+// mask hides what is secret in a text of this setting; the empty text has nothing to hide.
+func (s *setting) mask(text string) string {
+	switch {
+	case text == "" || s.secret == "":
+		return text
+	case s.secret == secretURL:
+		scheme, rest, found := strings.Cut(text, "://")
+		if !found {
+			scheme, rest = "", text
+		}
+		if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+			rest = masked + rest[i:]
+		}
+		if found {
+			rest = scheme + "://" + rest
+		}
+		return rest
+	case s.typ == typeMap:
+		if i := strings.LastIndexByte(text, '='); i >= 0 {
+			return masked + text[i:]
+		}
+	}
+	return masked
 }
 
 // bound is the value of a min or max tag.

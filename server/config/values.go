@@ -14,6 +14,7 @@ var (
 	errNotAllowed = errors.New("not an allowed value")
 	errOutOfRange = errors.New("out of range")
 	errListItem   = errors.New("an item of the list is empty")
+	errMapTwice   = errors.New("a token stands in the map twice")
 	errMapItem    = errors.New("not a map of token to user")
 )
 
