@@ -1,0 +1,57 @@
+package server
+
+import (
+	"net"
+	"time"
+
+	"carillon/codec"
+	"carillon/netpoll"
+)
+
+// gate is the Server as the reactor sees it. Its methods run on event loops.
+type gate struct{ srv *Server }
+
+var _ netpoll.Handler = (*gate)(nil)
+
+// Authenticate turns the token of a handshake into a user. Loop only.
+func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Time, rej *codec.Rejection) {
+	s := g.srv
+	if s.cfg.WebSocket.Echo {
+		return time.Time{}, nil
+	}
+	var room [512]byte
+	token, ok := r.Token(room[:0])
+	if !ok {
+		s.stats.refused.Add(1)
+		return time.Time{}, codec.RejectUnauthorized
+	}
+	id, err := s.verifier.Verify(token)
+	if err != nil {
+		s.stats.refused.Add(1)
+		s.warn.refused.log("handshake refused", "err", err)
+		return time.Time{}, codec.RejectUnauthorized
+	}
+	c.Data = &session{user: id.User}
+	return id.Expires, nil
+}
+
+// Open registers the session. Loop only.
+func (g *gate) Open(c *netpoll.Conn) {
+	if ss, ok := c.Data.(*session); ok {
+		ss.handle = c.Handle()
+		g.srv.users.add(ss.user, ss.handle)
+	}
+}
+
+// Closed unregisters the session. Loop only.
+func (g *gate) Closed(c *netpoll.Conn, why netpoll.Cause) {
+	if ss, ok := c.Data.(*session); ok {
+		g.srv.users.remove(ss.user, ss.handle)
+	}
+	if why == netpoll.CauseSlowConsumer {
+		g.srv.warn.slow.log("slow consumer closed")
+	}
+}
+
+// HTTP gives a connection to the HTTP server. Loop only.
+func (g *gate) HTTP(nc net.Conn) bool { return g.srv.web.offer(nc) }

@@ -1,0 +1,230 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/fasthttp/router"
+	"github.com/valyala/fasthttp"
+
+	"carillon/server/admin"
+	"carillon/server/web"
+)
+
+// webServer serves everything on the port that is not the WebSocket endpoint:
+// page, HTTP endpoints, health. The reactor gives it connections one by one.
+type webServer struct {
+	srv    *Server
+	server *fasthttp.Server
+	conns  *offered
+	done   chan struct{}
+	err    error // valid when done is closed
+
+	adminServer *fasthttp.Server // admin.listen, else nil
+	adminLn     net.Listener
+	adminDone   chan struct{}
+}
+
+func newWebServer(s *Server) *webServer {
+	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), adminDone: make(chan struct{})}
+	cfg := &s.cfg
+	api := admin.New(endpoints{s}, admin.Options{
+		Tokens: cfg.Admin.Tokens, Open: cfg.Admin.Open, AllowedOrigins: cfg.Admin.AllowedOrigins,
+		MaxBody: int(cfg.Admin.MaxBodyBytes), Logger: s.log,
+	})
+	own := cfg.Admin.Listen != ""
+	w.server = w.newFasthttp(w.routes(api, !own))
+	if own {
+		w.adminServer = w.newFasthttp(api.Handler())
+	}
+	return w
+}
+
+// routes returns the handler of the main port.
+func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler {
+	cfg := &w.srv.cfg
+	r := router.New()
+	opt := web.Options{
+		Endpoint:          cfg.WebSocket.Endpoint,
+		HeartbeatInterval: min(cfg.WebSocket.HeartbeatTimeout/3, web.DefaultHeartbeatInterval),
+	}
+	if cfg.Auth.Mode == "demo" {
+		opt.DemoToken = demoToken
+	}
+	web.New(opt).Register(r)
+	if withAPI {
+		api.Register(r)
+	} else {
+		health := api.Handler()
+		r.GET("/healthz", health)
+		r.GET("/readyz", health)
+	}
+	endpoint := cfg.WebSocket.Endpoint
+	return func(ctx *fasthttp.RequestCtx) {
+		if string(ctx.Path()) == endpoint {
+			w.giveBack(ctx)
+			return
+		}
+		r.Handler(ctx)
+	}
+}
+
+func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
+	cfg := &w.srv.cfg
+	return &fasthttp.Server{
+		Handler:                            h,
+		ErrorHandler:                       admin.ErrorHandler,
+		Concurrency:                        cfg.Server.MaxHTTPConnections,
+		ReadBufferSize:                     int(cfg.Server.MaxHeaderBytes),
+		MaxRequestBodySize:                 int(cfg.Admin.MaxBodyBytes),
+		IdleTimeout:                        cfg.Server.HTTPIdleTimeout,
+		ReadTimeout:                        cfg.Server.HTTPIdleTimeout,
+		WriteTimeout:                       cfg.Server.HTTPIdleTimeout,
+		NoDefaultServerHeader:              true,
+		CloseOnShutdown:                    true,
+		KeepHijackedConns:                  true,
+		SleepWhenConcurrencyLimitsExceeded: 0,
+		Logger:                             fasthttpLogger{w.srv.log},
+	}
+}
+
+// listen opens the second listener when one is configured.
+func (w *webServer) listen() (err error) {
+	if w.adminServer == nil {
+		return nil
+	}
+	w.adminLn, err = net.Listen("tcp", w.srv.cfg.Admin.Listen)
+	return err
+}
+
+func (w *webServer) start() {
+	go func() {
+		defer close(w.done)
+		w.err = w.server.Serve(w.conns)
+	}()
+	if w.adminServer == nil {
+		close(w.adminDone)
+		return
+	}
+	go func() {
+		defer close(w.adminDone)
+		if err := w.adminServer.Serve(w.adminLn); err != nil {
+			w.srv.log.Error("the admin listener ended", "err", err)
+		}
+	}()
+}
+
+// stop lets requests under way finish and closes idle connections.
+func (w *webServer) stop(ctx context.Context) error {
+	err := w.server.ShutdownWithContext(ctx)
+	w.conns.Close()
+	<-w.done
+	if w.adminServer != nil {
+		err = errors.Join(err, w.adminServer.ShutdownWithContext(ctx))
+		_ = w.adminLn.Close()
+		<-w.adminDone
+	}
+	return err
+}
+
+// offer gives the HTTP server a connection; false means that too many wait. Any
+// goroutine; does not block.
+func (w *webServer) offer(nc net.Conn) bool { return w.conns.offer(nc) }
+
+// giveBack returns a kept-alive connection to the reactor when a request on it
+// is for the WebSocket endpoint: reverse proxies reuse connections so. The
+// request goes back byte for byte, with what the client sent after it.
+func (w *webServer) giveBack(ctx *fasthttp.RequestCtx) {
+	head := append([]byte(nil), ctx.Method()...)
+	head = append(head, ' ')
+	head = append(head, ctx.Request.Header.RequestURI()...)
+	head = append(head, ' ')
+	head = append(head, ctx.Request.Header.Protocol()...)
+	head = append(head, "\r\n"...)
+	head = append(head, ctx.Request.Header.RawHeaders()...)
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(c net.Conn) {
+		// What fasthttp has read ahead comes first; with the deadline passed,
+		// reading ends where the socket would be asked.
+		_ = c.SetReadDeadline(time.Unix(1, 0))
+		rest, _ := io.ReadAll(c)
+		nc := c.(interface{ UnsafeConn() net.Conn }).UnsafeConn()
+		if err := w.srv.reactor.Adopt(nc, append(head, rest...)); err != nil {
+			w.srv.log.Warn("can not take a connection back for its upgrade", "err", err)
+			_ = nc.Close()
+		}
+	})
+}
+
+// offered is the net.Listener of connections that the reactor hands over.
+type offered struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// offeredBacklog is how many connections may wait to be taken by the server.
+const offeredBacklog = 256
+
+func newOffered() *offered {
+	return &offered{conns: make(chan net.Conn, offeredBacklog), closed: make(chan struct{})}
+}
+
+func (o *offered) offer(nc net.Conn) bool {
+	select {
+	case <-o.closed:
+		return false
+	default:
+	}
+	select {
+	case o.conns <- nc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (o *offered) Accept() (net.Conn, error) {
+	select {
+	case nc := <-o.conns:
+		return nc, nil
+	case <-o.closed:
+	}
+	select { // what was offered before the end is still served
+	case nc := <-o.conns:
+		return nc, nil
+	default:
+		return nil, io.EOF
+	}
+}
+
+// Close implements net.Listener.
+func (o *offered) Close() error {
+	o.once.Do(func() { close(o.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (o *offered) Addr() net.Addr { return offeredAddr{} }
+
+type offeredAddr struct{}
+
+func (offeredAddr) Network() string { return "tcp" }
+func (offeredAddr) String() string  { return "handed over" }
+
+// fasthttpLogger carries fasthttp's own lines, which are about single
+// connections, to level debug.
+type fasthttpLogger struct{ log *slog.Logger }
+
+func (l fasthttpLogger) Printf(format string, args ...any) {
+	if l.log.Enabled(context.Background(), slog.LevelDebug) {
+		l.log.Debug("http: " + fmt.Sprintf(format, args...))
+	}
+}
