@@ -1,0 +1,55 @@
+# carillon: make run · make test · make bench · make lint · make build
+SHELL := /bin/bash
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 20s
+BENCHTIME ?= 1s
+
+.PHONY: run build test race lint fuzz bench docs setup clean
+
+## run: build and serve on port 18001 with the embedded default
+run: build
+	./bin/carillon serve
+
+## build: the binary, in bin/
+build:
+	$(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/carillon ./cmd/carillon
+
+## test: everything, installing what is missing
+test: setup lint
+	$(GO) test -race -shuffle=on -timeout 15m ./...
+	$(GO) test -timeout 5m -run 'Alloc|Sizeof' ./codec ./netpoll ./server/...
+
+## race: the tests alone, as often as COUNT says
+race:
+	$(GO) test -race -shuffle=on -count=$(or $(COUNT),1) -timeout 30m ./...
+
+## lint: gofmt, go vet for Linux and macOS, staticcheck
+lint:
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "not gofmt-ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	GOOS=darwin $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+## fuzz: every fuzz target for FUZZTIME each
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+## bench: what each step costs, with allocations; then the reactor beside plain C
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/...
+
+## docs: the pages that are made from the code
+docs:
+	$(GO) run ./cmd/carillon config --markdown > docs/configuration.md
+
+## setup: the packages and client libraries that the tests use
+setup:
+	@.ci/setup
+
+clean:
+	rm -rf bin
