@@ -6,25 +6,28 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+	"golang.org/x/time/rate"
 )
 
 const (
 	// DefaultMaxBody is the longest request body unless Options says otherwise: fasthttp's own limit.
 	DefaultMaxBody = 4 << 20
-	// DefaultTimeout bounds one call to the gateway unless Options says otherwise.
+	// DefaultTimeout bounds one call to the gateway unless Options says otherwise: long enough for a cluster under
+	// load, short enough for the usual time-outs of 10 s and more on the other side.
 	DefaultTimeout = 5 * time.Second
 )
 
-// Options says who may call, and how much. The zero value lets local programs in, and nobody else.
+// Options says who may call, and how much. The zero value lets programs on the same machine in, and nobody else.
 type Options struct {
 	// Tokens are the accepted bearer tokens. When there are any, every call needs one, a local one too.
 	Tokens []string
-	// Open lets everybody in, whatever the other fields say, as the reference does.
+	// Open lets everybody in, pages of foreign origins included, as the reference does. It overrides Tokens.
 	Open bool
-	// AllowedOrigins are the origins of pages that may call, such as "https://ops.example.com"; "*" in a host stands
-	// for one or more of its labels, "*" alone for every origin.
+	// AllowedOrigins are the origins of pages that may call, such as "https://ops.example.com"; a "*" in one stands for
+	// any part of the host or the port, "*" alone for every origin.
 	AllowedOrigins []string
-	// MaxBody is the longest request body in bytes. Zero: [DefaultMaxBody].
+	// MaxBody is the longest request body in bytes. Zero: [DefaultMaxBody]. The server in front has a limit of its own,
+	// fasthttp.Server.MaxRequestBodySize, which has to be as large.
 	MaxBody int
 	// Timeout bounds one call to the gateway, waiting for deliveries included. Zero: [DefaultTimeout].
 	Timeout time.Duration
@@ -35,32 +38,63 @@ type Options struct {
 // API is the set of HTTP endpoints in front of one [Gateway]. Any goroutine.
 type API struct {
 	gateway Gateway
-	opt     Options
+	access  *access
+	maxBody int
+	timeout time.Duration
+	log     *slog.Logger
+	// warnings bounds the rate of log lines, which clients bring about.
+	warnings *rate.Limiter
 }
 
 // New returns the endpoints for g.
-func New(g Gateway, opt Options) *API { return &API{gateway: g, opt: opt} }
+func New(g Gateway, opt Options) *API {
+	if opt.MaxBody <= 0 {
+		opt.MaxBody = DefaultMaxBody
+	}
+	if opt.Timeout <= 0 {
+		opt.Timeout = DefaultTimeout
+	}
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &API{
+		gateway:  g,
+		access:   newAccess(opt),
+		maxBody:  opt.MaxBody,
+		timeout:  opt.Timeout,
+		log:      opt.Logger,
+		warnings: rate.NewLimiter(1, 10),
+	}
+}
 
 // Handler returns a handler that serves the endpoints and answers every other path with 404.
-func (a *API) Handler() fasthttp.RequestHandler { return NotFound }
-
-// Register adds the endpoints to r, beside other routes. It switches off the router's redirects.
-func (a *API) Register(r *router.Router) {}
-
-// NotFound answers with 404.
-func NotFound(ctx *fasthttp.RequestCtx) {
-	Problem(ctx, fasthttp.StatusNotFound, "there is nothing at this path")
+func (a *API) Handler() fasthttp.RequestHandler {
+	r := router.New()
+	r.NotFound = NotFound
+	a.Register(r)
+	return r.Handler
 }
 
-// MethodNotAllowed answers with 405. The Allow header is the caller's to set; fasthttp/router does so.
-func MethodNotAllowed(ctx *fasthttp.RequestCtx) {
-	Problem(ctx, fasthttp.StatusMethodNotAllowed, "the method cannot be used here, see Allow")
+// Register adds the endpoints to r, beside the routes of others. It switches off r's redirects: a path with a trailing
+// slash, or in another case, is another path, and answered by r.NotFound. Methods are the endpoints' own business, so
+// that r's settings for OPTIONS and 405 do not concern them.
+func (a *API) Register(r *router.Router) {
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	for _, e := range []endpoint{
+		{path: "/websocket/online/count", method: fasthttp.MethodGet, handle: a.onlineCount},
+		{path: "/websocket/online/session/count", method: fasthttp.MethodGet, handle: a.sessionCount},
+		{path: "/websocket/online/users", method: fasthttp.MethodGet, handle: a.onlineUsers},
+		{path: "/websocket/send/user/{id}", method: fasthttp.MethodPost, handle: a.sendUser},
+		{path: "/websocket/send/users", method: fasthttp.MethodPost, handle: a.sendUsers},
+		{path: "/websocket/send/session/{id}", method: fasthttp.MethodPost, handle: a.sendSession},
+		{path: "/websocket/broadcast", method: fasthttp.MethodPost, handle: a.broadcast},
+		{path: "/websocket/kick/user/{id}", method: fasthttp.MethodPost, handle: a.kickUser},
+		{path: "/websocket/kick/session/{id}", method: fasthttp.MethodPost, handle: a.kickSession},
+		{path: "/websocket/heartbeat/check", method: fasthttp.MethodPost, handle: a.heartbeatCheck},
+		{path: "/healthz", method: fasthttp.MethodGet, handle: a.healthz, public: true},
+		{path: "/readyz", method: fasthttp.MethodGet, handle: a.readyz, public: true},
+	} {
+		r.ANY(e.path, a.serve(e))
+	}
 }
-
-// ErrorHandler answers requests that fasthttp itself refuses (fasthttp.Server.ErrorHandler).
-func ErrorHandler(ctx *fasthttp.RequestCtx, err error) {
-	Problem(ctx, fasthttp.StatusBadRequest, "bad request")
-}
-
-// Problem answers with an RFC 9457 problem. detail is shown to the client.
-func Problem(ctx *fasthttp.RequestCtx, status int, detail string) { ctx.Error(detail, status) }
