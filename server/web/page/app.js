@@ -176,7 +176,7 @@ function countTrip(ms) {
   counters.trips++;
   counters.tripTotal += ms;
   const mean = counters.tripTotal / counters.trips;
-  element("round-trip").textContent = `${ms.toFixed(1)} ms · mean ${mean.toFixed(1)}`;
+  element("round-trip").textContent = `${ms.toFixed(1)} ms · mean\u00a0${mean.toFixed(1)}`;
 }
 
 /* --------------------------------------------------------------- status -- */

@@ -438,7 +438,7 @@ func testHeartbeat(t *testing.T, b *Browser, g *Gateway) {
 	p.WaitLog("an acknowledgement", func(e Entry) bool {
 		return e.Kind == "in" && e.Heartbeat && e.Text == heartbeatAck && e.Size == "24 B"
 	})
-	p.Eventually("the round trip is shown", `/^\d+\.\d ms · mean \d+\.\d$/.test(document.getElementById("round-trip").textContent)`)
+	p.Eventually("the round trip is shown", `/^\d+\.\d ms · mean\u00a0\d+\.\d$/.test(document.getElementById("round-trip").textContent)`)
 
 	p.Click("heartbeat")
 	p.WaitLog("the switch", hasText("Heartbeat off"))
