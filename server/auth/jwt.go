@@ -109,10 +109,24 @@ func NewJWT(opt JWTOptions) (Verifier, error) {
 	}, nil
 }
 
+// inJWT are the bytes a token may consist of (RFC 7515 section 2). encoding/base64 skips line breaks, which would make
+// many tokens of one.
+var inJWT = func() (in [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_." {
+		in[c] = true
+	}
+	return in
+}()
+
 // Verify implements [Verifier].
 func (v *jwtVerifier) Verify(token []byte) (Identity, error) {
 	if len(token) > maxJWTBytes {
 		return Identity{}, errTooLong
+	}
+	for _, c := range token {
+		if !inJWT[c] {
+			return Identity{}, errMalformed
+		}
 	}
 	claims := jwt.MapClaims{}
 	if _, err := v.parser.ParseWithClaims(string(token), claims, v.key); err != nil {
@@ -123,11 +137,7 @@ func (v *jwtVerifier) Verify(token []byte) (Identity, error) {
 		return Identity{}, errUser
 	}
 	id := Identity{User: user}
-	expires, ok := dateOf(claims, "exp")
-	if !ok {
-		return Identity{}, errClaims
-	}
-	if !expires.IsZero() {
+	if expires, _ := dateOf(claims, "exp"); !expires.IsZero() {
 		id.Expires = expires.Add(v.leeway)
 	}
 	return id, nil
@@ -139,6 +149,13 @@ func (v *jwtVerifier) key(t *jwt.Token) (any, error) {
 	// RFC 7515 section 4.1.11: a header listed in "crit" must be understood, and none is. The library ignores it.
 	if _, ok := t.Header["crit"]; ok {
 		return nil, errCritical
+	}
+	// The library compares dates without a look at their range, and takes what it cannot convert for any date.
+	claims, _ := t.Claims.(jwt.MapClaims)
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		if _, ok := dateOf(claims, name); !ok {
+			return nil, errClaims
+		}
 	}
 	key, ok := v.keys[t.Method.Alg()]
 	if !ok {
@@ -161,6 +178,7 @@ func refusal(err error) error {
 // refusals is ordered: the library reports all claims that are wrong at once, and expiry comes last among them.
 var refusals = []struct{ library, ours error }{
 	{errCritical, errCritical},
+	{errClaims, errClaims},
 	{jwt.ErrTokenMalformed, errMalformed},
 	{jwt.ErrTokenUnverifiable, errAlgorithm},
 	{jwt.ErrTokenSignatureInvalid, errSignature},
@@ -199,8 +217,7 @@ const (
 	maxUnix = 253402300799 // 9999-12-31
 )
 
-// dateOf reads a NumericDate claim: the zero time when there is none, false when it is no date. The library has seen
-// that it is a number; it does not look at its range.
+// dateOf reads a NumericDate claim: the zero time when there is none, false when it is no date.
 func dateOf(claims jwt.MapClaims, name string) (time.Time, bool) {
 	claim, ok := claims[name]
 	if !ok {
