@@ -84,7 +84,7 @@ type Auth struct {
 
 // JWT is how signed tokens are verified.
 type JWT struct {
-	Secret        string        `key:"secret" secret:"true" help:"Shared secret of HS256, HS384 and HS512 tokens; 32 random bytes or more. Exactly one of this and auth.jwt.public-key-file is needed."`
+	Secret        string        `key:"secret" secret:"true" help:"Shared secret of HS256 (at least 32 bytes), HS384 (48) and HS512 (64) tokens. Exactly one of this and auth.jwt.public-key-file is needed."`
 	PublicKeyFile string        `key:"public-key-file" help:"PEM file with the public key (or certificate) of RS, PS, ES and EdDSA tokens."`
 	Issuer        string        `key:"issuer" alias:"auth.jwt.iss" help:"The iss claim must be this; empty means that any will do."`
 	Audience      []string      `key:"audience" alias:"auth.jwt.aud" help:"The aud claim must contain one of these; empty means that any will do."`

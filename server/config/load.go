@@ -377,9 +377,6 @@ func (l *loader) warn() {
 			l.warnf("%s is configured, but this version runs as a single node and does not use it yet", cluster)
 		}
 	}
-	if c.Auth.Mode == AuthJWT && c.Auth.JWT.Secret != "" && len(c.Auth.JWT.Secret) < 32 {
-		l.warnf("%v: auth.jwt.secret is shorter than 32 bytes and can be guessed from one token", l.loaded.Origins["auth.jwt.secret"])
-	}
 	if c.Admin.Open && len(c.Admin.Tokens) > 0 {
 		l.warnf("%v: admin.open lets everyone push, so that admin.tokens protect nothing", l.loaded.Origins["admin.open"])
 	}

@@ -200,6 +200,9 @@ func (v *validator) jwt() {
 	if c.UserClaim == "" {
 		v.add("auth.jwt.user-claim", "empty", "the name of a claim")
 	}
+	if n := secretBytes(c.Algorithms); c.Secret != "" && len(c.Secret) < n {
+		v.add("auth.jwt.secret", "too short for the algorithm (RFC 7518 section 3.2)", fmt.Sprintf("%d bytes or more", n))
+	}
 	if c.PublicKeyFile != "" {
 		info, err := os.Stat(c.PublicKeyFile)
 		switch {
@@ -214,6 +217,17 @@ func (v *validator) jwt() {
 			v.addValue("auth.jwt.algorithms", a, "does not fit the key", "HS algorithms with auth.jwt.secret, all others with auth.jwt.public-key-file")
 		}
 	}
+}
+
+// secretBytes is how long a secret has to be for the strongest of the algorithms: as long as its hash.
+func secretBytes(algorithms []string) int {
+	switch {
+	case slices.Contains(algorithms, "HS512"):
+		return 64
+	case slices.Contains(algorithms, "HS384"):
+		return 48
+	}
+	return 32
 }
 
 func (v *validator) admin() {
