@@ -450,18 +450,24 @@ function tickerURL() {
   return policy.createScriptURL("");
 }
 
+// interval is the time between heartbeats in milliseconds, 0 for none.
 function interval() {
   const field = element("interval");
   const seconds = field.valueAsNumber;
   const valid = seconds >= Number(field.min) && seconds <= Number(field.max);
   field.setAttribute("aria-invalid", String(!valid));
+  if (!element("heartbeat").checked) return 0;
+  if (!valid) log("warn", `No heartbeat: the interval must be ${field.min} to ${field.max} s.`);
   return valid ? seconds * 1000 : 0;
 }
 
+// startHeartbeat takes up the settings of the form, and returns the interval.
 function startHeartbeat() {
+  const pace = interval();
   beats = [];
   overdue = false;
-  ticker.postMessage(element("heartbeat").checked ? interval() : 0);
+  ticker.postMessage(pace);
+  return pace;
 }
 
 function stopHeartbeat() {
@@ -481,11 +487,9 @@ function beat() {
 }
 
 function changeHeartbeat() {
-  const valid = interval();
   if (socket?.readyState !== WebSocket.OPEN) return;
-  startHeartbeat();
-  const on = element("heartbeat").checked && valid;
-  log("info", on ? `Heartbeat every ${valid / 1000} s` : "Heartbeat off");
+  const pace = startHeartbeat();
+  log("info", pace > 0 ? `Heartbeat every ${pace / 1000} s` : "Heartbeat off");
 }
 
 /* --------------------------------------------------------------- editor -- */

@@ -447,8 +447,12 @@ func testHeartbeat(t *testing.T, b *Browser, g *Gateway) {
 	seen := len(beats())
 	Never(t, 4*interval, "a heartbeat after they were switched off", func() bool { return len(beats()) != seen })
 
+	p.Fill("interval", "0")
 	p.Click("heartbeat")
-	p.WaitLog("the switch", hasText("Heartbeat every 0.2 s"))
+	p.WaitLog("a warning", contains("warn", "the interval must be 0.01 to 3600 s"))
+	expect(t, "the field is marked", Eval[string](p, `document.getElementById("interval").ariaInvalid`), "true")
+	p.Fill("interval", "0.3")
+	p.WaitLog("the switch", hasText("Heartbeat every 0.3 s"))
 	Eventually(t, "heartbeats arrive again", func() bool { return len(beats()) > seen })
 }
 
