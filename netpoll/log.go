@@ -12,6 +12,14 @@ type broadcastLog struct {
 // logStart is the first size of the ring; it doubles on demand.
 const logStart = 16 << 10
 
+const (
+	// logBase is the position at which the log of a shard begins: high enough for
+	// a backlog to reach below it.
+	logBase = 1 << 40
+	// noTail is a position beyond every log.
+	noTail = ^uint64(0)
+)
+
 func newBroadcastLog(max int) broadcastLog {
 	return broadcastLog{max: max}
 }
@@ -34,6 +42,9 @@ func (l *broadcastLog) resize(need int, oldest uint64) {
 		size <<= 1
 	}
 	buf := make([]byte, size)
+	if n := uint64(len(l.buf)); l.head-oldest > n {
+		oldest = l.head - n // the ring never held more; oldest is an estimate
+	}
 	for pos := oldest; pos < l.head; {
 		seg := l.segment(pos, l.head)
 		for len(seg) > 0 {

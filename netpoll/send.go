@@ -137,6 +137,9 @@ func (s *Shard) enqueue(c *Conn, b []byte, skip int) {
 	n := len(b) - skip
 	if p := s.pending(c); p > 0 && p+n > s.opt.MaxOutbound {
 		s.flush(c) // it may only be that the sweep has not come by
+		if c.state != stateOpen {
+			return
+		}
 		if p = s.pending(c); p > 0 && p+n > s.opt.MaxOutbound {
 			s.beginClose(c, codec.CloseTryAgainLater, reasonSlowConsumer, CauseSlowConsumer, true)
 			return
@@ -150,6 +153,9 @@ func (s *Shard) enqueue(c *Conn, b []byte, skip int) {
 	q.items = append(q.items, outItem{b, s.log(h).head})
 	q.bytes += n
 	s.outBytes += n
+	if h.flags&hotBlocked != 0 {
+		s.lowerTail(h, q)
+	}
 }
 
 // uncork sends the replies that a read produced in one write.
@@ -176,7 +182,7 @@ func (s *Shard) flush(c *Conn) { s.flushFrom(c, s.hot[c.slot].off) }
 // position from on in the same go; from is where a frame ends.
 func (s *Shard) flushFrom(c *Conn, from uint64) {
 	h := &s.hot[c.slot]
-	if h.flags&hotBlocked != 0 || h.fd < 0 || c.has(flagDoomed) {
+	if h.flags&hotBlocked != 0 || c.state != stateOpen && c.state != stateClosing || c.has(flagDoomed) {
 		return
 	}
 	for {
@@ -296,13 +302,24 @@ func (s *Shard) block(c *Conn, from uint64) {
 		s.markFrame(h, q, from)
 		c.listed = int32(len(s.blocked))
 		s.blocked = append(s.blocked, c)
-		k := h.log()
-		s.tail[k] = min(s.tail[k], h.off)
+		s.lowerTail(h, q)
 	}
 	s.count.blocked++
 	if err := s.r.watcher.watch(h.fd, c.Handle()); err != nil {
 		s.broken(c)
+		return
 	}
+	if !q.detached && h.off < s.log(h).head && s.pending(c) > s.opt.MaxOutbound {
+		// Frames of its own and broadcasts that one batch brought.
+		s.beginClose(c, codec.CloseTryAgainLater, reasonSlowConsumer, CauseSlowConsumer, true)
+	}
+}
+
+// lowerTail notes where the backlog of a blocked connection begins: its own
+// bytes count like so many more of the log, so that both together are bounded.
+func (s *Shard) lowerTail(h *hotSlot, q *outQueue) {
+	k := h.log()
+	s.tail[k] = min(s.tail[k], h.off-uint64(q.bytes))
 }
 
 // markFrame finds the end of the log frame that was sent in part, so that a slow

@@ -46,7 +46,7 @@ type Shard struct {
 	real, now uint32 // ticks: wheel and expiry, and the stall-free clock
 
 	logs    [logCount]broadcastLog
-	tail    [logCount]uint64 // no blocked connection is behind it
+	tail    [logCount]uint64 // no blocked connection's backlog begins before it; noTail when none is blocked
 	lap     lap
 	blocked []*Conn // blocked connections that read a log
 
@@ -87,6 +87,9 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 	s.due = s.onDue
 	for k := range s.logs {
 		s.logs[k] = newBroadcastLog(r.opt.MaxOutbound)
+		s.logs[k].head = logBase
+		s.tail[k] = noTail
+		s.lap.target[k], s.lap.floor[k] = logBase, logBase
 	}
 	s.publish()
 	return s
@@ -150,7 +153,10 @@ func (s *Shard) onWritable(h Handle) {
 }
 
 // run does one slice of the shard's work. Loop only.
-func (s *Shard) run() {
+func (s *Shard) run() { s.slice(opSends, sweepSends) }
+
+// slice is run with at most so many sends for operations and in the sweep.
+func (s *Shard) slice(ops, sends int) {
 	s.mu.Lock()
 	tickDue := s.tickDue
 	s.tickDue = false
@@ -170,8 +176,8 @@ func (s *Shard) run() {
 	for _, h := range s.writableSwap {
 		s.resume(h)
 	}
-	s.runOps(opSends)
-	s.sweep(sweepSends)
+	s.runOps(ops)
+	s.sweep(sends)
 	s.reap()
 
 	s.mu.Lock()

@@ -70,8 +70,10 @@ func (s *Shard) appendLog(f *codec.Frame) bool {
 			continue
 		}
 		l := &s.logs[k]
-		if need := int(l.head-s.tail[k]) + len(b); need > l.max {
-			s.evict(k, l.head+uint64(len(b))-uint64(l.max))
+		if len(s.blocked) == 0 {
+			s.tail[k] = noTail
+		} else if limit := l.head + uint64(len(b)-l.max); s.tail[k] < limit {
+			s.evict(k, limit)
 		}
 		l.append(b, min(s.tail[k], s.floor(k)))
 	}
@@ -90,21 +92,22 @@ func (s *Shard) floor(k int) uint64 {
 	return s.logs[k].head
 }
 
-// evict closes the blocked connections of log k that have not got it up to
+// evict closes the blocked connections of log k whose backlog begins before
 // limit, and finds the new tail.
 func (s *Shard) evict(k int, limit uint64) {
-	tail := s.logs[k].head
+	tail := noTail
 	for i := len(s.blocked) - 1; i >= 0; i-- {
 		c := s.blocked[i]
 		h := &s.hot[c.slot]
 		if h.log() != k {
 			continue
 		}
-		if h.off < limit {
+		begin := h.off - uint64(c.out.bytes)
+		if begin < limit {
 			s.beginClose(c, codec.CloseTryAgainLater, reasonSlowConsumer, CauseSlowConsumer, true)
 			continue
 		}
-		tail = min(tail, h.off)
+		tail = min(tail, begin)
 	}
 	s.tail[k] = tail
 }
@@ -114,6 +117,9 @@ func (s *Shard) startLap() {
 		s.lap.floor[k] = s.lap.target[k]
 		s.lap.target[k] = s.logs[k].head
 	}
+	// Each lap begins at slot 0: slots that are added under way lie behind the
+	// last one, so the first left slots are those that were there.
+	s.lap.cursor = 0
 	s.lap.left = len(s.hot)
 	s.lap.active = true
 }
@@ -125,9 +131,6 @@ func (s *Shard) sweep(budget int) {
 	}
 	heads := [logCount]uint64{s.logs[logPlain].head, s.logs[logDeflate].head}
 	for visits := sweepVisits; s.lap.left > 0 && budget > 0 && visits > 0; visits-- {
-		if s.lap.cursor >= len(s.hot) {
-			s.lap.cursor = 0
-		}
 		h := &s.hot[s.lap.cursor]
 		slot := s.lap.cursor
 		s.lap.cursor++

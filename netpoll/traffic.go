@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net"
 	"os"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/panjf2000/gnet/v2"
@@ -161,7 +162,18 @@ func (s *Shard) upgrade(c *Conn, req *codec.Request) *codec.Rejection {
 		s.broken(c)
 		return nil
 	}
-	if accepted.Deflate {
+	s.openConn(c, accepted.Deflate, expires)
+	if c.state == stateOpen {
+		c.flags |= flagOpened
+		s.r.handler.Open(c)
+	}
+	return nil
+}
+
+// openConn makes c, whose handshake was answered, one that takes messages.
+func (s *Shard) openConn(c *Conn, deflate bool, expires time.Time) {
+	h := &s.hot[c.slot]
+	if deflate {
 		c.flags |= flagDeflate
 		h.flags |= hotDeflate
 	}
@@ -179,11 +191,6 @@ func (s *Shard) upgrade(c *Conn, req *codec.Request) *codec.Rejection {
 	if after := s.judgeOpen(c); after > 0 {
 		s.schedule(c, after)
 	}
-	if c.state == stateOpen {
-		c.flags |= flagOpened
-		s.r.handler.Open(c)
-	}
-	return nil
 }
 
 // reject sends a response and lets the client close.
