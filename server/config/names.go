@@ -125,3 +125,6 @@ func isSpring(key string) bool {
 	}
 	return false
 }
+
+// Suggest is the key most like one that is unknown, or "".
+func Suggest(key string) string { return closest(key, keys()) }
