@@ -38,6 +38,9 @@ type Options struct {
 	// OnListen is called once with the address that clients can connect to:
 	// host:port, or the path of the Unix socket.
 	OnListen func(addr string)
+
+	// observe, for tests, stands between the reactor and the gateway.
+	observe func(netpoll.Handler) netpoll.Handler
 }
 
 // Server is one gateway. Make one with New, register handlers, then Run it once.
@@ -101,7 +104,11 @@ func New(cfg config.Config, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("websocket.allowed-origins: %w", err)
 	}
-	s.reactor, err = netpoll.New(s.reactorOptions(origin), &gate{s})
+	handler := netpoll.Handler(&gate{s})
+	if opt.observe != nil {
+		handler = opt.observe(handler)
+	}
+	s.reactor, err = netpoll.New(s.reactorOptions(origin), handler)
 	if err != nil {
 		return nil, err
 	}

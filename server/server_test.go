@@ -31,6 +31,12 @@ type running struct {
 // any user; edit may change its configuration, setup the server before Run.
 func start(t testing.TB, edit func(*config.Config), setup ...func(*Server)) *running {
 	t.Helper()
+	return startWith(t, edit, nil, setup...)
+}
+
+// startWith is start for tests that change the Options, too.
+func startWith(t testing.TB, edit func(*config.Config), options func(*Options), setup ...func(*Server)) *running {
+	t.Helper()
 	cfg := config.Default()
 	cfg.Server.Address = "127.0.0.1"
 	cfg.Server.Port = 0
@@ -46,6 +52,9 @@ func start(t testing.TB, edit func(*config.Config), setup ...func(*Server)) *run
 	}
 	listening := make(chan string, 1)
 	opt.OnListen = func(addr string) { listening <- addr }
+	if options != nil {
+		options(&opt)
+	}
 	srv, err := New(cfg, opt)
 	if err != nil {
 		t.Fatal(err)
