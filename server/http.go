@@ -36,7 +36,7 @@ func newWebServer(s *Server) *webServer {
 	cfg := &s.cfg
 	api := admin.New(endpoints{s}, admin.Options{
 		Tokens: cfg.Admin.Tokens, Open: cfg.Admin.Open, AllowedOrigins: cfg.Admin.AllowedOrigins,
-		MaxBody: int(cfg.Admin.MaxBodyBytes), Logger: s.log,
+		MaxBody: int(cfg.Admin.MaxBodyBytes), Metrics: s.metricsHandler(), Logger: s.log,
 	})
 	own := cfg.Admin.Listen != ""
 	w.server = w.newFasthttp(w.routes(api, !own))
@@ -50,6 +50,10 @@ func newWebServer(s *Server) *webServer {
 func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler {
 	cfg := &w.srv.cfg
 	r := router.New()
+	r.RedirectTrailingSlash = false
+	r.RedirectFixedPath = false
+	r.NotFound = admin.NotFound
+	r.MethodNotAllowed = admin.MethodNotAllowed
 	opt := web.Options{
 		Endpoint:          cfg.WebSocket.Endpoint,
 		HeartbeatInterval: min(cfg.WebSocket.HeartbeatTimeout/3, web.DefaultHeartbeatInterval),
@@ -78,19 +82,18 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &w.srv.cfg
 	return &fasthttp.Server{
-		Handler:                            h,
-		ErrorHandler:                       admin.ErrorHandler,
-		Concurrency:                        cfg.Server.MaxHTTPConnections,
-		ReadBufferSize:                     int(cfg.Server.MaxHeaderBytes),
-		MaxRequestBodySize:                 int(cfg.Admin.MaxBodyBytes),
-		IdleTimeout:                        cfg.Server.HTTPIdleTimeout,
-		ReadTimeout:                        cfg.Server.HTTPIdleTimeout,
-		WriteTimeout:                       cfg.Server.HTTPIdleTimeout,
-		NoDefaultServerHeader:              true,
-		CloseOnShutdown:                    true,
-		KeepHijackedConns:                  true,
-		SleepWhenConcurrencyLimitsExceeded: 0,
-		Logger:                             fasthttpLogger{w.srv.log},
+		Handler:               h,
+		ErrorHandler:          admin.ErrorHandler,
+		Concurrency:           cfg.Server.MaxHTTPConnections,
+		ReadBufferSize:        int(cfg.Server.MaxHeaderBytes),
+		MaxRequestBodySize:    int(cfg.Admin.MaxBodyBytes),
+		IdleTimeout:           cfg.Server.HTTPIdleTimeout,
+		ReadTimeout:           cfg.Server.HTTPIdleTimeout,
+		WriteTimeout:          cfg.Server.HTTPIdleTimeout,
+		NoDefaultServerHeader: true,
+		CloseOnShutdown:       true,
+		KeepHijackedConns:     true,
+		Logger:                fasthttpLogger{w.srv.log},
 	}
 }
 

@@ -31,6 +31,8 @@ type Options struct {
 	MaxBody int
 	// Timeout bounds one call to the gateway, waiting for deliveries included. Zero: [DefaultTimeout].
 	Timeout time.Duration
+	// Metrics answers GET /metrics, under the same rules of access. Nil: there is no such path.
+	Metrics fasthttp.RequestHandler
 	// Logger gets refused and failed calls, at a bounded rate. Nil: nothing is logged.
 	Logger *slog.Logger
 }
@@ -41,6 +43,7 @@ type API struct {
 	access  *access
 	maxBody int
 	timeout time.Duration
+	metrics fasthttp.RequestHandler
 	log     *slog.Logger
 	// warnings bounds the rate of log lines, which clients bring about.
 	warnings *rate.Limiter
@@ -62,6 +65,7 @@ func New(g Gateway, opt Options) *API {
 		access:   newAccess(opt),
 		maxBody:  opt.MaxBody,
 		timeout:  opt.Timeout,
+		metrics:  opt.Metrics,
 		log:      opt.Logger,
 		warnings: rate.NewLimiter(1, 10),
 	}
@@ -81,7 +85,7 @@ func (a *API) Handler() fasthttp.RequestHandler {
 func (a *API) Register(r *router.Router) {
 	r.RedirectTrailingSlash = false
 	r.RedirectFixedPath = false
-	for _, e := range []endpoint{
+	endpoints := []endpoint{
 		{path: "/websocket/online/count", method: fasthttp.MethodGet, handle: a.onlineCount},
 		{path: "/websocket/online/session/count", method: fasthttp.MethodGet, handle: a.sessionCount},
 		{path: "/websocket/online/users", method: fasthttp.MethodGet, handle: a.onlineUsers},
@@ -94,7 +98,11 @@ func (a *API) Register(r *router.Router) {
 		{path: "/websocket/heartbeat/check", method: fasthttp.MethodPost, handle: a.heartbeatCheck},
 		{path: "/healthz", method: fasthttp.MethodGet, handle: a.healthz, public: true},
 		{path: "/readyz", method: fasthttp.MethodGet, handle: a.readyz, public: true},
-	} {
+	}
+	if a.metrics != nil {
+		endpoints = append(endpoints, endpoint{path: "/metrics", method: fasthttp.MethodGet, handle: a.metrics})
+	}
+	for _, e := range endpoints {
 		r.ANY(e.path, a.serve(e))
 	}
 }
