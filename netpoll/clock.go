@@ -115,6 +115,9 @@ func (s *Shard) judgeOpen(c *Conn) uint32 {
 		} else if !c.has(flagPinged) {
 			c.flags |= flagPinged
 			s.writeNow(c, pingFrame, true)
+			if c.state != stateOpen {
+				return 0 // broken, or a slow consumer with a deadline of its own
+			}
 		}
 	}
 	return next

@@ -100,8 +100,12 @@ func (s *Shard) reap() {
 // remove forgets a connection whose socket gnet is about to close.
 func (s *Shard) remove(c *Conn, err error) {
 	if c.cause == CauseNone {
-		c.cause = CauseEOF
-		if err != nil && !isEOF(err) {
+		switch {
+		case err == nil:
+			c.cause = CauseShutdown // the loop closes all it has when it ends
+		case isEOF(err):
+			c.cause = CauseEOF
+		default:
 			c.cause = CauseTransport
 		}
 	}

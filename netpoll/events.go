@@ -35,10 +35,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 		s.attach(v.fd)
 		return nil, gnet.None
 	case *adopted:
-		if !r.take() {
-			return nil, gnet.Close
-		}
-		c := s.admit(gc)
+		c := s.admit(gc) // it kept its place among MaxConns
 		gc.SetContext(c)
 		defer s.guard(c)
 		s.feedHeld(c, v.first)
@@ -69,8 +66,9 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 		defer c.shard.guard(c)
 		return c.shard.traffic(c)
 	case *wakeConn:
+		// Not guarded: what runs here is our own, but for Handler.Closed, which is
+		// guarded in OnClose.
 		_, _ = gc.Discard(-1)
-		defer c.shard.guard(nil)
 		c.shard.run()
 	}
 	return gnet.None
@@ -109,14 +107,22 @@ func (s *Shard) guard(c *Conn) {
 	}
 	s.opt.Logger.Error("panic on the event loop", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	s.corked, s.cork = nil, s.cork[:0]
-	if c != nil && s.conns[c.slot] == c {
-		s.beginClose(c, codec.CloseInternalError, "internal error", CauseHandler, false)
-		if c.state == stateHandshake {
-			s.doom(c)
-		}
-		s.reap()
+	if c == nil || s.conns[c.slot] != c {
+		return
 	}
+	// The bytes that led here were unmasked in part: nothing more is read.
+	_, _ = c.gc.Discard(-1)
+	c.flags &^= flagHeld
+	delete(s.held, c)
+	if c.state == stateHandshake {
+		s.reject(c, rejectPanic)
+	}
+	c.flags |= flagPeerClosed
+	s.beginClose(c, codec.CloseInternalError, "internal error", CauseHandler, false)
+	s.reap()
 }
+
+var rejectPanic = codec.NewRejection(500, "")
 
 // gnetLogger carries gnet's own messages to our logger.
 type gnetLogger struct{ log *slog.Logger }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
@@ -56,16 +58,88 @@ func (r *Reactor) Adopt(nc net.Conn, first []byte) error {
 	if !ok {
 		return errNotHanded
 	}
-	shards := *r.shards.Load()
-	s := shards[int(r.adoptions.Add(1))%len(shards)]
-	first = append(first, hc.first...)
+	first = slices.Concat(first, hc.first)
 	if hc.closed.Swap(true) {
 		return net.ErrClosed
 	}
-	r.conns.Add(-1)
-	_, err := s.loop.Enroll(gnet.NewContext(context.Background(), &adopted{first}), hc.Conn)
-	if err != nil {
+	shards := *r.shards.Load()
+	s := shards[int(r.adoptions.Add(1))%len(shards)]
+	ok = r.enrolments.run(func() {
+		res, err := s.loop.Enroll(gnet.NewContext(context.Background(), &adopted{first}), hc.Conn)
+		if err == nil {
+			err = r.enrolled(res)
+		}
+		if err != nil { // it did not get to OnOpen
+			_ = hc.Conn.Close()
+			r.conns.Add(-1)
+		}
+	})
+	if !ok {
 		_ = hc.Conn.Close()
+		r.conns.Add(-1)
+		return ErrStopped
 	}
-	return err
+	return nil
+}
+
+// enrolled waits until a loop has taken a connection that was given to it.
+func (r *Reactor) enrolled(res <-chan gnet.RegisteredResult) error {
+	select {
+	case v := <-res:
+		return v.Err
+	case <-r.loopsDone:
+		return ErrStopped
+	}
+}
+
+// enrolments are connections on their way to a loop. Few are under way at a
+// time: each has two descriptors for the moment, and there must always be one
+// left for gnet to accept with, see reserveFDs.
+type enrolments struct {
+	mu      sync.Mutex
+	waiting []func()
+	running int
+	closed  bool
+	idle    sync.WaitGroup
+}
+
+// maxEnrolments is how many are under way at a time.
+const maxEnrolments = 16
+
+// run runs f on a goroutine, soon; it returns false, and does not, when closed.
+func (e *enrolments) run(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.waiting = append(e.waiting, f)
+	if e.running < maxEnrolments {
+		e.running++
+		e.idle.Add(1)
+		go e.work()
+	}
+	return true
+}
+
+func (e *enrolments) work() {
+	defer e.idle.Done()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.waiting) > 0 {
+		f := e.waiting[0]
+		e.waiting = e.waiting[1:]
+		e.mu.Unlock()
+		f()
+		e.mu.Lock()
+	}
+	e.running--
+}
+
+// close waits for those under way and refuses further ones.
+func (e *enrolments) close() {
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
+	e.idle.Wait()
 }

@@ -146,9 +146,10 @@ func listening(port int) (map[int]bool, error) {
 }
 
 // stopListening makes the kernel refuse new connections while the loops go on.
-// gnet keeps its listeners to the end, so each is replaced, in its descriptor,
-// by a socket that does not listen; the listener itself is closed by that, which
-// takes it out of the loop's epoll set.
+// gnet keeps its listeners to the end, so each is replaced, in its descriptor;
+// the listener itself is closed by that, which takes it out of the loop's epoll
+// set. A loop may be on its way to accept nevertheless, and any error but EAGAIN
+// would end it: so the replacement listens too, where nobody connects.
 func (r *Reactor) stopListening() error {
 	if r.unix != nil {
 		r.unix.close()
@@ -157,9 +158,9 @@ func (r *Reactor) stopListening() error {
 	if len(r.listeners) == 0 {
 		return nil
 	}
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	fd, err := listenNowhere()
 	if err != nil {
-		return os.NewSyscallError("socket", err)
+		return err
 	}
 	defer unix.Close(fd)
 	for _, ln := range r.listeners {
@@ -169,4 +170,24 @@ func (r *Reactor) stopListening() error {
 	}
 	r.listeners = nil
 	return nil
+}
+
+// listenNowhere returns a listener that nobody knows and that is not polled: a
+// port of its own on the loopback, with no backlog to speak of.
+func listenNowhere() (int, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	unix.CloseOnExec(fd)
+	if err = unix.SetNonblock(fd, true); err == nil {
+		if err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err == nil {
+			err = unix.Listen(fd, 1)
+		}
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, fmt.Errorf("netpoll: replacing a listener: %w", err)
+	}
+	return fd, nil
 }

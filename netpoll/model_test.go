@@ -144,9 +144,15 @@ func (m *modelClient) check(t *testing.T, what string) codec.CloseCode {
 
 func (s *Shard) addModelClient(t testing.TB, rnd *rand.Rand, deflate bool) *modelClient {
 	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, fd := range pair {
+		unix.CloseOnExec(fd)
+		if err := unix.SetNonblock(fd, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := unix.SetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_SNDBUF, 4<<10+rnd.IntN(16<<10)); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,8 @@ var (
 )
 
 // Receipt counts what the loops did with an operation. Make one with
-// NewReceipt, hand it to one Reactor call, then Wait. Any goroutine.
+// NewReceipt, hand it to one Reactor call, then Wait; a call that returns an
+// error has used it up, too. Any goroutine.
 type Receipt struct {
 	parts     atomic.Int32
 	delivered atomic.Int64
@@ -49,6 +50,12 @@ func (r *Receipt) expect(parts int) {
 	if parts == 0 {
 		close(r.done)
 	}
+}
+
+// refuse finishes the receipt of an operation that no loop gets.
+func (r *Receipt) refuse(err error) error {
+	r.expect(0)
+	return err
 }
 
 func (r *Receipt) add(n int) {

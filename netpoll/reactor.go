@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type Reactor struct {
 	shardsMu  sync.Mutex
 	conns     atomic.Int64
 	adoptions atomic.Uint32
+	overflows atomic.Uint64 // connections to a Unix socket refused for MaxConns
 	date      atomic.Pointer[[]byte]
 	draining  atomic.Bool
 	stopping  atomic.Bool
@@ -37,7 +39,10 @@ type Reactor struct {
 	listeners []int // descriptors of gnet's listeners
 	unix      *unixListener
 
-	stopGnet  func(context.Context) error
+	enrolments enrolments
+
+	running   bool // Start succeeded
+	stopGnet  func() error
 	loopsDone chan struct{} // closed when gnet has ended
 	gnetErr   error         // valid then
 	booted    chan struct{} // closed when all loops run
@@ -86,13 +91,14 @@ func (r *Reactor) Start() (err error) {
 	if err != nil {
 		r.stopping.Store(true)
 		if r.stopGnet != nil {
-			_ = r.stopGnet(context.Background())
+			_ = r.stopGnet()
 			<-r.loopsDone
 		}
 		r.stopShards()
 		r.stopWatcher()
 		return err
 	}
+	r.running = true
 	return nil
 }
 
@@ -100,6 +106,7 @@ func (r *Reactor) gnetOptions() []gnet.Option {
 	return []gnet.Option{
 		gnet.WithNumEventLoop(r.opt.Loops),
 		gnet.WithReusePort(true),
+		gnet.WithReuseAddr(true), // so that connections of an earlier start in TIME_WAIT do not hold the port
 		gnet.WithLoadBalancing(gnet.RoundRobin),
 		gnet.WithSocketSendBuffer(r.opt.SendBuffer),
 		gnet.WithTicker(true),
@@ -127,7 +134,15 @@ func (r *Reactor) startTCP() error {
 	case <-r.loopsDone:
 		return fmt.Errorf("netpoll: listen on port %d: %w", port, cmpErr(r.gnetErr, errors.New("event loops ended")))
 	}
-	r.stopGnet = r.engine.Stop
+	r.stopGnet = func() error {
+		// Its wait looks twice a second; ours is for Run to return.
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := r.engine.Stop(done); err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		return nil
+	}
 	after, err := listening(port)
 	if err != nil {
 		return err
@@ -163,7 +178,7 @@ func (r *Reactor) startUnix() error {
 		return err
 	}
 	<-r.booted
-	r.stopGnet = func(context.Context) error {
+	r.stopGnet = func() error {
 		defer close(r.loopsDone)
 		r.gnetErr = cli.Stop()
 		return r.gnetErr
@@ -209,13 +224,16 @@ func (r *Reactor) attachAll(register func(net.Conn, *wakeFor) error) error {
 			return err
 		}
 	}
+	attached := 0
 	for _, s := range *r.shards.Load() {
 		s.mu.Lock()
-		attached := s.wakeFD >= 0
-		s.mu.Unlock()
-		if !attached {
-			return errors.New("netpoll: an event loop got no wake socket")
+		if s.wakeFD >= 0 {
+			attached++
 		}
+		s.mu.Unlock()
+	}
+	if attached != r.opt.Loops {
+		return fmt.Errorf("netpoll: %d of %d event loops got a wake socket", attached, r.opt.Loops)
 	}
 	return nil
 }
@@ -274,13 +292,13 @@ func (r *Reactor) onWritable(h Handle) {
 // refuses the broadcast for all of them: ErrQueueFull.
 func (r *Reactor) Broadcast(f *codec.Frame, receipt *Receipt) error {
 	if err := r.fits(f); err != nil {
-		return err
+		return receipt.refuse(err)
 	}
 	shards := *r.shards.Load()
 	for _, s := range shards {
 		if s.full(len(f.Plain())) {
 			s.refused.Add(1)
-			return ErrQueueFull
+			return receipt.refuse(ErrQueueFull)
 		}
 	}
 	receipt.expect(len(shards))
@@ -310,16 +328,16 @@ func (r *Reactor) fits(f *codec.Frame) error {
 // may be nil. Any goroutine; does not block.
 func (r *Reactor) Send(h Handle, f *codec.Frame, receipt *Receipt) error {
 	if err := r.fits(f); err != nil {
-		return err
+		return receipt.refuse(err)
 	}
 	return r.one(op{kind: opSend, h: h, frame: f, receipt: receipt})
 }
 
 // SendMany sends a frame to many connections: one operation for each loop. The
-// handles are reordered. receipt may be nil. Any goroutine; does not block.
+// handles are copied. receipt may be nil. Any goroutine; does not block.
 func (r *Reactor) SendMany(hs []Handle, f *codec.Frame, receipt *Receipt) error {
 	if err := r.fits(f); err != nil {
-		return err
+		return receipt.refuse(err)
 	}
 	return r.each(hs, op{kind: opSendMany, frame: f, receipt: receipt})
 }
@@ -330,7 +348,7 @@ func (r *Reactor) Close(h Handle, code codec.CloseCode, reason string, why Cause
 	return r.one(op{kind: opClose, h: h, code: code, reason: reason, cause: why, receipt: receipt})
 }
 
-// CloseMany is Close for many connections. The handles are reordered.
+// CloseMany is Close for many connections. The handles are copied.
 // Any goroutine; does not block.
 func (r *Reactor) CloseMany(hs []Handle, code codec.CloseCode, reason string, why Cause, receipt *Receipt) error {
 	return r.each(hs, op{kind: opCloseMany, code: code, reason: reason, cause: why, receipt: receipt})
@@ -361,7 +379,7 @@ func (r *Reactor) each(hs []Handle, o op) error {
 	shards := *r.shards.Load()
 	var parts [][]Handle
 	if len(shards) == 1 {
-		parts = [][]Handle{hs}
+		parts = [][]Handle{slices.Clone(hs)}
 	} else {
 		parts = make([][]Handle, len(shards))
 		for _, h := range hs {
@@ -422,14 +440,20 @@ func (r *Reactor) Drain(ctx context.Context, window time.Duration) error {
 	return nil
 }
 
-// Stop closes what is still open and ends the loops. Any goroutine.
+// Stop closes what is still open, without close frames, and ends the loops; Drain
+// comes before it. A reactor that did not start has nothing to stop.
+// Any goroutine.
 func (r *Reactor) Stop() error {
 	r.stopOnce.Do(func() {
 		r.stopping.Store(true)
+		if !r.running {
+			return
+		}
 		if r.unix != nil {
 			r.unix.close()
 		}
-		r.stopErr = r.stopGnet(context.Background())
+		r.enrolments.close() // while the loops can still finish them
+		r.stopErr = r.stopGnet()
 		<-r.loopsDone
 		r.stopShards()
 		r.stopWatcher()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,6 +24,9 @@ type testHandler struct {
 	causes   map[Cause]int
 	messages atomic.Int64
 	http     func(net.Conn) bool
+	forget   bool // keeps no handles: for measurements
+	open     func(*Conn)
+	message  atomic.Pointer[func(c *Conn, payload []byte) bool] // true: done
 	expires  func(*codec.Request) time.Time
 }
 
@@ -40,6 +42,12 @@ func (h *testHandler) Authenticate(_ *Conn, r *codec.Request) (time.Time, *codec
 }
 
 func (h *testHandler) Open(c *Conn) {
+	if h.open != nil {
+		h.open(c)
+	}
+	if h.forget {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.handles[c.Handle()] = true
@@ -48,6 +56,7 @@ func (h *testHandler) Open(c *Conn) {
 func (h *testHandler) Message(c *Conn, op ws.OpCode, payload []byte) {
 	h.messages.Add(1)
 	switch {
+	case h.intercepted(c, payload):
 	case codec.IsHeartbeat(payload):
 		c.SendShared(codec.HeartbeatAck)
 	case string(payload) == "panic":
@@ -58,6 +67,9 @@ func (h *testHandler) Message(c *Conn, op ws.OpCode, payload []byte) {
 }
 
 func (h *testHandler) Closed(c *Conn, why Cause) {
+	if h.forget {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.handles, c.Handle())
@@ -93,7 +105,9 @@ func startReactor(t testing.TB, opt Options, h Handler) *Reactor {
 	if opt.Loops == 0 {
 		opt.Loops = 2
 	}
-	opt.Logger = slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if opt.Logger == nil {
+		opt.Logger = slog.New(slog.DiscardHandler) // gnet logs through the last one, whose test may be over
+	}
 	r, err := New(opt, h)
 	if err != nil {
 		t.Fatal(err)
@@ -107,13 +121,6 @@ func startReactor(t testing.TB, opt Options, h Handler) *Reactor {
 		}
 	})
 	return r
-}
-
-type testWriter struct{ t testing.TB }
-
-func (w testWriter) Write(b []byte) (int, error) {
-	w.t.Log(strings.TrimSpace(string(b)))
-	return len(b), nil
 }
 
 func dial(t testing.TB, r *Reactor) *websocket.Conn {
@@ -226,3 +233,10 @@ func TestEchoAndPush(t *testing.T) {
 	}
 	waitFor(t, "all to be gone", func() bool { return h.ended(CauseKicked) == 20 && r.Conns() == 0 })
 }
+
+func (h *testHandler) intercepted(c *Conn, payload []byte) bool {
+	f := h.message.Load()
+	return f != nil && (*f)(c, payload)
+}
+
+func (h *testHandler) onMessage(f func(c *Conn, payload []byte) bool) { h.message.Store(&f) }

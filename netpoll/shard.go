@@ -50,14 +50,15 @@ type Shard struct {
 	lap     lap
 	blocked []*Conn // blocked connections that read a log
 
-	batch        []op
-	next         int
-	nextMany     int
-	writableSwap []Handle
-	dirty        []*Conn
-	doomed       []*Conn
-	held         map[*Conn][]byte // bytes that came with an adopted connection and wait for more
-	drain        drain
+	batch     []op
+	next      int
+	nextMany  int
+	resumable []Handle // blocked connections to go on with
+	resumed   int      // of them, done
+	dirty     []*Conn
+	doomed    []*Conn
+	held      map[*Conn][]byte // bytes that came with an adopted connection and wait for more
+	drain     drain
 
 	decoder  *codec.Decoder
 	corked   *Conn // replies to its read are being gathered
@@ -80,7 +81,7 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 		held:           make(map[*Conn][]byte),
 		decoder:        codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),
 		handshakeTicks: ticks(r.opt.HandshakeTimeout),
-		heartbeatTicks: ticks(r.opt.HeartbeatTimeout),
+		heartbeatTicks: ticks(r.opt.HeartbeatTimeout) + 1, // a last byte counts from the start of its tick
 		pingTicks:      ticks(r.opt.PingInterval),
 		closeTicks:     ticks(r.opt.CloseTimeout),
 	}
@@ -160,7 +161,10 @@ func (s *Shard) slice(ops, sends int) {
 	s.mu.Lock()
 	tickDue := s.tickDue
 	s.tickDue = false
-	s.writable, s.writableSwap = s.writableSwap[:0], s.writable
+	if s.resumed == len(s.resumable) {
+		s.writable, s.resumable = s.resumable[:0], s.writable
+		s.resumed = 0
+	}
 	if s.next == len(s.batch) {
 		s.batch, s.queue = s.queue, s.batch[:0]
 		s.next = 0
@@ -173,15 +177,16 @@ func (s *Shard) slice(ops, sends int) {
 	if tickDue {
 		s.tick()
 	}
-	for _, h := range s.writableSwap {
-		s.resume(h)
+	for n := 0; n < sends && s.resumed < len(s.resumable); n++ {
+		s.resume(s.resumable[s.resumed])
+		s.resumed++
 	}
 	s.runOps(ops)
 	s.sweep(sends)
 	s.reap()
 
 	s.mu.Lock()
-	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 {
+	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable) {
 		if s.wakeFD >= 0 {
 			s.ring()
 		}

@@ -45,5 +45,8 @@ func (r *Reactor) Stats() []ShardStats {
 		all[i].QueueBytes = s.depthBytes.Load()
 		all[i].QueueRefused = s.refused.Load()
 	}
+	if len(all) > 0 {
+		all[0].Closed[CauseCapacity] += r.overflows.Load()
+	}
 	return all
 }

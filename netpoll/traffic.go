@@ -212,7 +212,7 @@ func (s *Shard) handOver(c *Conn, b []byte) {
 		return
 	}
 	hc := &handedConn{Conn: nc, reactor: s.r, first: bytes.Clone(b)}
-	if !s.r.handler.HTTP(hc) {
+	if !s.r.handler.HTTP(hc) && !hc.closed.Swap(true) {
 		_ = nc.Close()
 		s.reject(c, codec.RejectTooMany)
 		return

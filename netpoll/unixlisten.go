@@ -11,6 +11,8 @@ import (
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
+
+	"carillon/codec"
 )
 
 // listenUnix listens on a Unix socket. The file that a dead process left is
@@ -70,6 +72,8 @@ func (u *unixListener) run(r *Reactor) {
 			continue
 		}
 		if r.conns.Load() >= int64(r.opt.MaxConns) {
+			r.overflows.Add(1)
+			_, _ = nc.Write(codec.RejectTooMany.Append(nil, r.Date())) // a new socket takes it
 			_ = nc.Close()
 			continue
 		}
@@ -80,7 +84,7 @@ func (u *unixListener) run(r *Reactor) {
 			_ = nc.Close()
 			continue
 		}
-		<-res // one at a time: the backlog is the bound
+		_ = r.enrolled(res) // one at a time: the backlog is the bound
 	}
 }
 

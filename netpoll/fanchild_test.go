@@ -1,0 +1,74 @@
+package netpoll
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"carillon/codec"
+)
+
+// shmCounter maps the counter in which a reader process counts bytes.
+func shmCounter(path string) (*atomic.Uint64, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := unix.Mmap(int(f.Fd()), 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, err
+	}
+	return (*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(b))), nil
+}
+
+// childFan is the command "fan broadcasts window payload": that many broadcasts,
+// at most window of them not yet with all clients. The time ends when the reader
+// has the last byte.
+func childFan(r *Reactor, shm string, args []string) (time.Duration, error) {
+	var n [3]int
+	for i := range n {
+		var err error
+		if n[i], err = strconv.Atoi(args[i]); err != nil {
+			return 0, err
+		}
+	}
+	counter, err := shmCounter(shm)
+	if err != nil {
+		return 0, err
+	}
+	open := 0
+	for _, s := range r.Stats() {
+		open += s.Open
+	}
+	f := codec.NewTextString(strings.Repeat("x", n[2]))
+	lap := uint64(open * len(f.Plain()))
+	base := counter.Load()
+	start := time.Now()
+	wait := func(sent int) error {
+		for sent > 0 && counter.Load() < base+uint64(sent)*lap {
+			if time.Since(start) > time.Minute {
+				return fmt.Errorf("fan-out stands still at %d of %d bytes", counter.Load()-base, uint64(sent)*lap)
+			}
+			time.Sleep(200 * time.Microsecond)
+		}
+		return nil
+	}
+	for i := range n[0] {
+		if err := wait(i - n[1] + 1); err != nil {
+			return 0, err
+		}
+		if err := r.Broadcast(f, nil); err != nil {
+			return 0, errors.Join(errors.New("broadcast"), err)
+		}
+	}
+	err = wait(n[0])
+	return time.Since(start), err
+}
