@@ -18,8 +18,8 @@ type access struct {
 	open bool
 	// tokens are the digests of the accepted bearer tokens; comparing digests shows neither content nor length.
 	tokens [][sha256.Size]byte
-	// guarded says that a token is needed. It is true even if all the configured ones are blank: an empty setting must
-	// not open the door.
+	// guarded says that a token is needed. It is true even if all the configured ones are blank, and a header cannot
+	// present a blank one: an empty setting must not open the door.
 	guarded bool
 	// origins match the Origin of pages that may call; anyOrigin stands for "*".
 	origins   []*regexp.Regexp
@@ -31,9 +31,7 @@ type access struct {
 func newAccess(opt Options) *access {
 	a := &access{open: opt.Open, guarded: len(opt.Tokens) > 0}
 	for _, token := range opt.Tokens {
-		if strings.TrimSpace(token) != "" {
-			a.tokens = append(a.tokens, sha256.Sum256([]byte(token)))
-		}
+		a.tokens = append(a.tokens, sha256.Sum256([]byte(token)))
 	}
 	for _, pattern := range opt.AllowedOrigins {
 		if pattern == "*" {

@@ -249,6 +249,17 @@ func TestCORS(t *testing.T) {
 	}
 }
 
+// TestHostIsNotTakenFromTheTarget names another host in the target than in the Host header, which fasthttp's own
+// notion of the host follows.
+func TestHostIsNotTakenFromTheTarget(t *testing.T) {
+	t.Parallel()
+	listener := start(t, New(&fakeGateway{}, Options{}).Handler())
+	r := roundTrip(t, listener, loopback, request("GET", "http://localhost/websocket/online/users", "", "Host: evil.example"), "GET")
+	if r.status != 403 {
+		t.Errorf("Host evil.example with a target at localhost = %d, want 403", r.status)
+	}
+}
+
 // TestLogKeepsSecrets provokes log lines with a secret in every place a client can put one.
 func TestLogKeepsSecrets(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -474,6 +475,33 @@ func TestHealth(t *testing.T) {
 	g.ready = nil
 	if r := get("/readyz"); r.status != 200 || r.body != `{"status":"ready"}` {
 		t.Errorf("readyz = %d %s, want 200 ready", r.status, r.body)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	scrape := func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString("up 1") }
+	for _, c := range []struct {
+		name   string
+		opt    Options
+		peer   net.Addr
+		method string
+		lines  []string
+		want   int
+	}{
+		{"none", Options{}, loopback, "GET", nil, 404},
+		{"local", Options{Metrics: scrape}, loopback, "GET", []string{"Accept: text/plain"}, 200},
+		{"HEAD", Options{Metrics: scrape}, loopback, "HEAD", nil, 200},
+		{"remote", Options{Metrics: scrape}, remote, "GET", nil, 403},
+		{"token", Options{Metrics: scrape, Tokens: []string{"t"}}, remote, "GET", []string{"Authorization: Bearer t"}, 200},
+		{"no token", Options{Metrics: scrape, Tokens: []string{"t"}}, loopback, "GET", nil, 401},
+		{"POST", Options{Metrics: scrape}, loopback, "POST", nil, 405},
+	} {
+		listener := start(t, New(&fakeGateway{}, c.opt).Handler())
+		r := roundTrip(t, listener, c.peer, request(c.method, "/metrics", "", c.lines...), c.method)
+		if r.status != c.want || c.want == 200 && c.method == "GET" && r.body != "up 1" {
+			t.Errorf("%s: %d %q, want %d", c.name, r.status, r.body, c.want)
+		}
 	}
 }
 

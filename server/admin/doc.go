@@ -16,6 +16,7 @@
 //	POST  /websocket/heartbeat/check
 //	GET   /healthz                          is the process up? Open to everybody.
 //	GET   /readyz                           can it serve clients? Open to everybody.
+//	GET   /metrics                          [Options].Metrics, if set
 //
 // # Access
 //
