@@ -111,7 +111,7 @@ func signingConfig(cmd *cobra.Command) (config.JWT, error) {
 func newTokenCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check token|-",
-		Short: "Tell whether a token is valid under the configuration, and for whom",
+		Short: "Tell whether a token is valid, and for which user",
 		Long: `Tell whether a token is valid under the configuration, in every auth.mode, and
 for which user. The argument - reads it from standard input. A token that is
 refused gives exit code 6.`,

@@ -58,8 +58,8 @@ type WebSocket struct {
 	CompressionLevel       int           `key:"compression-level" default:"1" min:"1" max:"9" help:"Deflate level: 1 is the fastest, 9 the smallest."`
 	CompressionMinBytes    Size          `key:"compression-min-bytes" default:"256" min:"0" max:"64MiB" help:"Messages shorter than this are sent uncompressed."`
 	HandlerWorkers         int           `key:"handler-workers" default:"0" min:"0" max:"100000" help:"Goroutines that run blocking message handlers; 0 lets the server choose by the number of cores."`
-	HandlerQueue           int           `key:"handler-queue" default:"64" min:"1" max:"65536" help:"Messages of one connection that may wait for a handler; beyond it the connection is not read until one is done."`
-	HandlerBacklog         int           `key:"handler-backlog" default:"65536" min:"1" max:"16777216" help:"Messages of all connections that may wait for a handler."`
+	HandlerQueue           int           `key:"handler-queue" default:"64" min:"1" max:"65536" help:"Messages of one connection that may wait for a blocking handler; beyond it the connection is closed with code 1013."`
+	HandlerBacklog         int           `key:"handler-backlog" default:"65536" min:"1" max:"16777216" help:"Messages of all connections that may wait for a blocking handler; beyond it the sender of the next one is closed with code 1013."`
 	Echo                   bool          `key:"echo" default:"false" flag:"echo" help:"Send every message back instead of dispatching it, text and binary. For conformance runs only."`
 }
 

@@ -22,8 +22,9 @@ func (l *Loaded) WriteEffective(w io.Writer) error {
 		fmt.Fprintf(&b, "# file: %s\n", strings.Join(l.Files, ", "))
 	}
 	for _, s := range settings {
-		line := s.key + ": " + s.yamlValue(&l.Config)
-		fmt.Fprintf(&b, "%-*s # %v\n", originColumn, line, l.Origins[s.key])
+		origin := l.Origins[s.key]
+		line := s.key + ": " + s.yamlValue(&l.Config, origin.Source != SourceDefault) // a default is no secret
+		fmt.Fprintf(&b, "%-*s # %v\n", originColumn, line, origin)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

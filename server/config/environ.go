@@ -161,10 +161,11 @@ func consecutive(items map[int]string) ([]string, error) {
 	return list, nil
 }
 
+// prefixedNames lists the preferred variable of each setting with envPrefix.
 func prefixedNames() []string {
 	names := []string{configVar}
-	for _, n := range slices.Sorted(maps.Keys(byEnv)) {
-		names = append(names, envPrefix+n)
+	for _, s := range settings {
+		names = append(names, envPrefix+envNames(s.key)[0])
 	}
 	return names
 }

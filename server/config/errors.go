@@ -7,21 +7,23 @@ import (
 
 // Error is one thing that is wrong with the configuration.
 type Error struct {
-	Origin  Origin // where the value was given
+	Origin  Origin // where the value was given, or else the one it does not go with
 	Key     string // the setting; empty when the file as a whole is wrong
 	Value   string // as given, masked when it is secret; empty when there is none
 	Problem string // what is wrong with it
 	Allowed string // what may stand there; empty when Problem says it
 }
 
-// Error is one line: place, key, problem, value, what is allowed.
+// Error is one line: place (unless it is the default), key, problem, value, what is allowed.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.Origin.String())
-	if e.Key != "" {
-		b.WriteString(": " + e.Key)
+	if e.Origin.Source != SourceDefault {
+		b.WriteString(e.Origin.String() + ": ")
 	}
-	b.WriteString(": " + e.Problem)
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.Problem)
 	if e.Value != "" {
 		b.WriteString(", got " + strconv.Quote(e.Value))
 	}

@@ -248,9 +248,11 @@ func (l *loader) warnf(format string, args ...any) {
 
 // foreign notes a key that is not one of ours.
 func (l *loader) foreign(e entry) {
+	if isProfileKey(e.path) {
+		return
+	}
 	near := closest(e.path, keys())
 	switch {
-	case isProfileKey(e.path):
 	case isSpring(e.path) && (near == "" || distance(uniform(e.path), uniform(near)) > 2):
 		l.loaded.Ignored = append(l.loaded.Ignored, fmt.Sprintf("%s (%v)", e.path, e.at))
 		l.warnLost(e)

@@ -9,9 +9,9 @@ import (
 const envPrefix = "CARILLON_"
 
 // uniform is a key in the form in which Spring's relaxed rule compares keys: lower case, without - and _.
-func uniform(key string) string {
-	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(key))
-}
+func uniform(key string) string { return wordJoiner.Replace(strings.ToLower(key)) }
+
+var wordJoiner = strings.NewReplacer("-", "", "_", "")
 
 // byKey finds settings by the uniform form of their key and of its aliases.
 var byKey = func() map[string]*setting {
@@ -54,8 +54,14 @@ func envNames(key string) []string {
 	return slices.Compact(names)
 }
 
+// maxSuggestLen bounds the names for which a likely one is looked for; no key is half as long.
+const maxSuggestLen = 128
+
 // closest is the candidate most like name, or "" when none is like it: a few letters differ, or the beginning was left out.
 func closest(name string, candidates []string) string {
+	if len(name) > maxSuggestLen {
+		return ""
+	}
 	best, least := "", 3+len(name)/10
 	for _, c := range candidates {
 		if d := distance(uniform(name), uniform(c)); d < least {

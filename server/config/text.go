@@ -43,12 +43,14 @@ func yamlText(text string) string {
 	return strconv.Quote(strings.ReplaceAll(text, "${", `\${`))
 }
 
-// yamlValue is the value of s in c on one line of YAML, secrets masked.
-func (s *setting) yamlValue(c *Config) string {
+// yamlValue is the value of s in c on one line of YAML, with what is secret masked if mask is true.
+func (s *setting) yamlValue(c *Config, mask bool) string {
 	texts := s.texts(c)
 	shown := make([]string, len(texts))
 	for i, text := range texts {
-		text = s.mask(text)
+		if mask {
+			text = s.mask(text)
+		}
 		switch {
 		case s.typ == typeMap:
 			j := strings.LastIndexByte(text, '=')

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"carillon/codec"
 )
 
 // maxSocketPath is the longest path of a Unix socket that both Linux (107 bytes) and macOS (103) take.
@@ -56,16 +58,24 @@ func validate(c *Config, origins map[string]Origin, failed map[string]bool) Erro
 	return v.errs
 }
 
-// add notes an error at key, with the key's value.
-func (v *validator) add(key, problem, allowed string) {
+// add notes an error at key, with the key's value. When key has its default, the fault is with one of the other keys of the
+// rule, and the error is at the first of them that was given.
+func (v *validator) add(key, problem, allowed string, others ...string) {
 	s := lookup(key)
 	texts := s.texts(v.c)
 	for i := range texts {
 		texts[i] = s.mask(texts[i])
 	}
-	v.addValue(key, strings.Join(texts, ","), problem, allowed)
+	at := v.origins[key]
+	for _, other := range others {
+		if at.Source == SourceDefault {
+			at = v.origins[other]
+		}
+	}
+	v.errs = append(v.errs, &Error{Origin: at, Key: key, Value: strings.Join(texts, ","), Problem: problem, Allowed: allowed})
 }
 
+// addValue notes an error at key that is about one value of a list.
 func (v *validator) addValue(key, value, problem, allowed string) {
 	v.errs = append(v.errs, &Error{Origin: v.origins[key], Key: key, Value: value, Problem: problem, Allowed: allowed})
 }
@@ -87,14 +97,15 @@ func (v *validator) server() {
 		v.unixSocket()
 	}
 	if v.readable("server.drain-window", "server.shutdown-timeout") && c.DrainWindow > c.ShutdownTimeout {
-		v.add("server.drain-window", "longer than server.shutdown-timeout, which includes it", "at most "+FormatDuration(c.ShutdownTimeout))
+		v.add("server.drain-window", "longer than server.shutdown-timeout, which includes it", "at most "+FormatDuration(c.ShutdownTimeout), "server.shutdown-timeout")
 	}
 	if c.NodeID != "" && (len(c.NodeID) > maxNodeID || strings.ContainsFunc(c.NodeID, notVisible)) {
 		v.add("server.node-id", "not a node id", fmt.Sprintf("at most %d visible ASCII characters without blanks", maxNodeID))
 	}
 }
 
-// unixSocket checks a socket path, and that no source of the same or a higher priority asks for TCP.
+// unixSocket checks a socket path, and that no source of the same or a higher priority asks for TCP. A port or an address
+// that is given at its default, as in the file that WriteYAML writes, asks for nothing.
 func (v *validator) unixSocket() {
 	const key = "server.unix-socket"
 	if len(v.c.Server.UnixSocket) > maxSocketPath {
@@ -104,7 +115,8 @@ func (v *validator) unixSocket() {
 		v.add(key, "a Unix socket cannot be shared with server.reuse-port", "one of the two")
 	}
 	for _, tcp := range []string{"server.port", "server.address"} {
-		if o := v.origins[tcp]; o.Source != SourceDefault && o.Source >= v.origins[key].Source {
+		s, o := lookup(tcp), v.origins[tcp]
+		if s.texts(v.c)[0] != s.preset && o.Source >= v.origins[key].Source {
 			v.add(key, fmt.Sprintf("%s is given too (%v)", tcp, o), "one of the two")
 		}
 	}
@@ -122,10 +134,10 @@ func (v *validator) websocket() {
 	v.endpoint()
 	v.originPatterns("websocket.allowed-origins", c.AllowedOrigins)
 	if v.readable("websocket.ping-interval", "websocket.heartbeat-timeout") && c.PingInterval >= c.HeartbeatTimeout && c.PingInterval > 0 {
-		v.add("websocket.ping-interval", "not shorter than websocket.heartbeat-timeout, so that a ping would come too late", "less than "+FormatDuration(c.HeartbeatTimeout)+", or 0")
+		v.add("websocket.ping-interval", "not shorter than websocket.heartbeat-timeout, so that a ping would come too late", "less than "+FormatDuration(c.HeartbeatTimeout)+", or 0", "websocket.heartbeat-timeout")
 	}
 	if v.readable("websocket.max-outbound-bytes", "websocket.max-message-bytes") && c.MaxOutboundBytes < c.MaxMessageBytes {
-		v.add("websocket.max-outbound-bytes", "smaller than websocket.max-message-bytes", "at least "+c.MaxMessageBytes.String())
+		v.add("websocket.max-outbound-bytes", "smaller than websocket.max-message-bytes", "at least "+c.MaxMessageBytes.String(), "websocket.max-message-bytes")
 	}
 	for i, p := range c.Subprotocols {
 		if strings.ContainsFunc(p, notToken) || p == "" {
@@ -156,13 +168,10 @@ func (v *validator) endpoint() {
 	}
 }
 
+// originPatterns checks by the rule that the handshake uses.
 func (v *validator) originPatterns(key string, list []string) {
 	for _, o := range list {
-		if o == "*" {
-			continue
-		}
-		scheme, host, ok := strings.Cut(o, "://")
-		if !ok || scheme == "" || host == "" || strings.ContainsAny(host, "/?#@") || strings.ContainsFunc(o, notVisible) {
+		if _, err := codec.OriginMatcher([]string{o}); err != nil {
 			v.addValue(key, o, "not an origin", "* or scheme://host[:port] without a path, as in https://*.example.com")
 		}
 	}
@@ -178,10 +187,10 @@ func (v *validator) auth() {
 	case AuthDemo:
 		// Else the well-known demo token would open a server that somebody meant to protect.
 		if len(c.Tokens) > 0 {
-			v.add("auth.mode", "auth.tokens is given, but this mode does not use it", "static")
+			v.add("auth.mode", "auth.tokens is given, but this mode does not use it", "static", "auth.tokens")
 		}
 		if hasKey {
-			v.add("auth.mode", "auth.jwt is given, but this mode does not use it", "jwt")
+			v.add("auth.mode", "auth.jwt is given, but this mode does not use it", "jwt", "auth.jwt.secret", "auth.jwt.public-key-file")
 		}
 	case AuthStatic:
 		if len(c.Tokens) == 0 {
@@ -270,7 +279,7 @@ func (v *validator) cluster() {
 	v.nodes("spring.data.redis.sentinel.nodes", redis.Sentinel.Nodes)
 	v.nodes("spring.data.redis.cluster.nodes", redis.Cluster.Nodes)
 	if (redis.Sentinel.Master != "") != (len(redis.Sentinel.Nodes) > 0) {
-		v.add("spring.data.redis.sentinel.master", "spring.data.redis.sentinel.master and spring.data.redis.sentinel.nodes belong together", "both or none")
+		v.add("spring.data.redis.sentinel.master", "spring.data.redis.sentinel.master and spring.data.redis.sentinel.nodes belong together", "both or none", "spring.data.redis.sentinel.nodes")
 	}
 	if len(redis.Sentinel.Nodes) > 0 && len(redis.Cluster.Nodes) > 0 {
 		v.add("spring.data.redis.cluster.nodes", "spring.data.redis.sentinel.nodes is given too", "one of the two")

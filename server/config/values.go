@@ -13,7 +13,8 @@ var (
 	errBool       = errors.New("not a truth value")
 	errNotAllowed = errors.New("not an allowed value")
 	errOutOfRange = errors.New("out of range")
-	errListItem   = errors.New("an item of the list is empty")
+	errList       = errors.New("a list is wanted")
+	errListItem   = errors.New("an item of the list is empty or no text")
 	errMapTwice   = errors.New("a token stands in the map twice")
 	errMapItem    = errors.New("not a map of token to user")
 )
@@ -40,7 +41,7 @@ func asList(raw any) ([]string, error) {
 			list = strings.Split(v, ",")
 		}
 	default:
-		return nil, errors.New("a list is wanted")
+		return nil, errList
 	}
 	for i := range list {
 		if list[i] = strings.TrimSpace(list[i]); list[i] == "" {

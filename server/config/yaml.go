@@ -16,7 +16,7 @@ import (
 // Bounds of the file, far beyond any real one: aliases can make a small file unfold without end.
 const (
 	maxFileBytes = 1 << 20
-	maxNodes     = 100_000
+	maxNodes     = 20_000
 	maxDepth     = 64
 )
 
@@ -209,12 +209,17 @@ func (r *reader) value(path string, line int, n *yaml.Node, depth int) {
 		r.mapping(n, path, depth)
 		return
 	case isNull(n):
+		if e.setting == nil {
+			return // a section, or a key of somebody else, with nothing in it
+		}
 	case n.Kind == yaml.ScalarNode:
 		e.raw = n.Value
 	case n.Kind == yaml.SequenceNode:
 		e.raw, e.problem = r.list(n, depth)
 	case e.setting.typ == typeMap && e.mapEntry == "":
 		e.raw, e.problem = r.texts(n, depth)
+	case e.setting.typ == typeList:
+		e.problem = errList
 	default:
 		e.problem = errOneValue
 	}
