@@ -13,6 +13,7 @@ import (
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
 
+	"carillon/codec"
 	"carillon/server/admin"
 	"carillon/server/web"
 )
@@ -66,13 +67,12 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 		api.Register(r)
 	} else {
 		health := api.Handler()
-		r.GET("/healthz", health)
-		r.GET("/readyz", health)
+		r.ANY("/healthz", health)
+		r.ANY("/readyz", health)
 	}
 	endpoint := cfg.WebSocket.Endpoint
 	return func(ctx *fasthttp.RequestCtx) {
-		if string(ctx.Path()) == endpoint {
-			w.giveBack(ctx)
+		if string(ctx.URI().PathOriginal()) == endpoint && w.giveBack(ctx) {
 			return
 		}
 		r.Handler(ctx)
@@ -142,14 +142,18 @@ func (w *webServer) offer(nc net.Conn) bool { return w.conns.offer(nc) }
 
 // giveBack returns a kept-alive connection to the reactor when a request on it
 // is for the WebSocket endpoint: reverse proxies reuse connections so. The
-// request goes back byte for byte, with what the client sent after it.
-func (w *webServer) giveBack(ctx *fasthttp.RequestCtx) {
+// request goes back byte for byte, with what the client sent after it. It returns
+// false when the reactor would not find its endpoint in the request.
+func (w *webServer) giveBack(ctx *fasthttp.RequestCtx) bool {
 	head := append([]byte(nil), ctx.Method()...)
 	head = append(head, ' ')
 	head = append(head, ctx.Request.Header.RequestURI()...)
 	head = append(head, ' ')
 	head = append(head, ctx.Request.Header.Protocol()...)
 	head = append(head, "\r\n"...)
+	if path, ok := codec.RequestPath(head); ok && string(path) != w.srv.cfg.WebSocket.Endpoint {
+		return false
+	}
 	head = append(head, ctx.Request.Header.RawHeaders()...)
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(c net.Conn) {
@@ -163,6 +167,7 @@ func (w *webServer) giveBack(ctx *fasthttp.RequestCtx) {
 			_ = nc.Close()
 		}
 	})
+	return true
 }
 
 // offered is the net.Listener of connections that the reactor hands over.
