@@ -12,7 +12,7 @@ import (
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Validate the configuration and print it with the origin of each value",
+		Short: "Validate the configuration and show where each value is from",
 		Long: `Validate the configuration and print it: each value with the place it comes
 from, secrets masked. Nothing is started. An invalid configuration gives exit
 code 3 and one line for everything that is wrong.`,

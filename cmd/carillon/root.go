@@ -17,7 +17,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "carillon",
 		Short:         "A WebSocket push gateway",
-		Long:          "carillon holds many WebSocket connections and lets back ends push to one user, many\nusers, one session or everyone.",
+		Long:          "carillon holds many WebSocket connections and lets back ends push to one user,\nmany users, one session or everyone.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       buildVersion(),
