@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -84,6 +85,7 @@ func startServe(t *testing.T, args ...string) *process {
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "carillon", append([]string{"serve"}, args...)...)
 	cmd.Dir = t.TempDir()
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no setting of whoever runs the tests
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
