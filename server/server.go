@@ -74,8 +74,12 @@ type stats struct {
 
 const demoToken = "Admin@123"
 
-// New checks the configuration and returns a Server that does not listen yet.
+// New checks the configuration (its errors are a config.Errors) and returns a
+// Server that does not listen yet. Start from config.Default or config.Load.
 func New(cfg config.Config, opt Options) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
 	if opt.Logger == nil {
 		opt.Logger = slog.Default()
 	}
