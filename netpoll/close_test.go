@@ -188,6 +188,20 @@ func TestPanics(t *testing.T) {
 	c.expectClose(codec.CloseInternalError, "internal error")
 	_ = c.nc.Close()
 	waitFor(t, "the end", func() bool { return r.Conns() == 1 })
+	// The rest of a frame that was cut is no fault of the client's.
+	h2.where.Store("")
+	c = upgraded(t, r.Port())
+	cut := text(strings.Repeat("x", 1000))
+	c.write(text("panic") + cut[:500])
+	c.expectClose(codec.CloseInternalError, "internal error")
+	c.write(cut[500:])
+	other.write(text("y"))
+	other.expect("y")
+	if n := r.Conns(); n != 2 {
+		t.Errorf("%d connections, want 2: one was cut before it could answer the close frame", n)
+	}
+	_ = c.nc.Close()
+	waitFor(t, "the end", func() bool { return r.Conns() == 1 })
 	h2.where.Store("closed")
 	for range 3 {
 		c = upgraded(t, r.Port())
