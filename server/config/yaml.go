@@ -15,8 +15,8 @@ import (
 
 // Bounds of the file, far beyond any real one: aliases can make a small file unfold without end.
 const (
-	maxFileBytes = 1 << 20
-	maxNodes     = 20_000
+	maxFileBytes = 8 << 20
+	maxNodes     = 1_000_000
 	maxDepth     = 64
 )
 
