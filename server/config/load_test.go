@@ -255,7 +255,7 @@ func TestFileCannotBeRead(t *testing.T) {
 	for file, want := range map[string]string{
 		filepath.Join(dir, "none.yml"): "no such file or directory",
 		dir:                            "is a directory",
-		large:                          "the file is longer than 1MiB",
+		large:                          "the file is longer than 8MiB",
 	} {
 		_, err := Load(LoadOptions{File: file})
 		if err == nil || err.Error() != file+": "+want {
