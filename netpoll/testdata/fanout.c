@@ -1,0 +1,165 @@
+// The C half of the fan-out benchmarks: what a plain C program does with the
+// same sockets, and the clients of both sides.
+//
+//   fanout reader PORT N WS SHM   N clients that read and throw away; bytes are
+//                                 counted in the shared file SHM. WS 1 upgrades first.
+//   fanout sender N THREADS SHM   accepts N clients, then takes commands:
+//                                 "BROADCASTS WINDOW SIZE" sends frames of SIZE bytes
+//                                 with one send() each, at most WINDOW broadcasts not
+//                                 yet read; answers "ELAPSED_NS CPU_NS".
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static void die(const char *what) {
+	perror(what);
+	exit(1);
+}
+
+static _Atomic uint64_t *map(const char *path) {
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	if (fd < 0 || ftruncate(fd, 4096) < 0) die(path);
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED) die("mmap");
+	close(fd);
+	return p;
+}
+
+static uint64_t now(clockid_t c) {
+	struct timespec t;
+	clock_gettime(c, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + t.tv_nsec;
+}
+
+static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
+	static const char request[] =
+		"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+	static char buf[256 << 10];
+	int ep = epoll_create1(0);
+	for (int i = 0; i < n; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, 0);
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0) die("connect");
+		if (ws) {
+			if (write(fd, request, sizeof request - 1) < 0) die("write");
+			int at = 0;
+			while (at < 4 || memcmp(buf + at - 4, "\r\n\r\n", 4)) {
+				int r = read(fd, buf + at, 1);
+				if (r <= 0) die("handshake");
+				at += r;
+			}
+			if (memcmp(buf, "HTTP/1.1 101", 12)) die("status");
+		}
+		fcntl(fd, F_SETFL, O_NONBLOCK);
+		struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0) die("epoll_ctl");
+	}
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = 0};
+	epoll_ctl(ep, EPOLL_CTL_ADD, 0, &e);
+	printf("ready\n");
+	fflush(stdout);
+	static struct epoll_event ev[1024];
+	for (;;) {
+		int k = epoll_wait(ep, ev, 1024, -1);
+		uint64_t sum = 0;
+		for (int i = 0; i < k; i++) {
+			if (ev[i].data.fd == 0) return 0;
+			int r = read(ev[i].data.fd, buf, sizeof buf);
+			if (r > 0) sum += r;
+			if (r == 0) {
+				fprintf(stderr, "reader: the server closed a connection\n");
+				return 1;
+			}
+		}
+		if (sum) atomic_fetch_add(count, sum);
+	}
+}
+
+static int *fds;
+static int total, threads;
+static char frame[1 << 20];
+static int size, broadcasts, window;
+static uint64_t base;
+static _Atomic uint64_t *count;
+
+static void *send_share(void *arg) {
+	int me = (int)(intptr_t)arg, from = (int64_t)total * me / threads, to = (int64_t)total * (me + 1) / threads;
+	for (int b = 0; b < broadcasts; b++) {
+		int64_t need = b - window + 1;
+		while (need > 0 && atomic_load(count) - base < (uint64_t)need * total * size) usleep(200);
+		for (int i = from; i < to; i++) {
+			for (int at = 0; at < size;) {
+				ssize_t r = send(fds[i], frame + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+				if (r < 0 && errno == EAGAIN) {
+					struct pollfd p = {fds[i], POLLOUT, 0};
+					poll(&p, 1, -1);
+					continue;
+				}
+				if (r < 0) die("send");
+				at += r;
+			}
+		}
+	}
+	return NULL;
+}
+
+static int sender(int n, int nthreads) {
+	int ln = socket(AF_INET, SOCK_STREAM, 0), one = 1, buf = 64 << 10;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	setsockopt(ln, SOL_SOCKET, SO_SNDBUF, &buf, sizeof buf);
+	if (bind(ln, (void *)&a, sizeof a) < 0 || listen(ln, 1024) < 0 || getsockname(ln, (void *)&a, &len) < 0) die("listen");
+	printf("port %d\n", ntohs(a.sin_port));
+	fflush(stdout);
+	int ep = epoll_create1(0);
+	fds = malloc(n * sizeof *fds);
+	for (int i = 0; i < n; i++) {
+		int fd = accept4(ln, NULL, NULL, SOCK_NONBLOCK);
+		if (fd < 0) die("accept");
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+		epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
+		fds[i] = fd;
+	}
+	total = n;
+	threads = nthreads;
+	memset(frame, 'x', sizeof frame);
+	while (scanf("%d %d %d", &broadcasts, &window, &size) == 3) {
+		base = atomic_load(count);
+		uint64_t t = now(CLOCK_MONOTONIC), c = now(CLOCK_PROCESS_CPUTIME_ID);
+		pthread_t th[64];
+		for (int i = 1; i < threads; i++) pthread_create(&th[i], NULL, send_share, (void *)(intptr_t)i);
+		send_share(0);
+		for (int i = 1; i < threads; i++) pthread_join(th[i], NULL);
+		while (atomic_load(count) - base < (uint64_t)broadcasts * total * size) usleep(200);
+		printf("%llu %llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - t), (unsigned long long)(now(CLOCK_PROCESS_CPUTIME_ID) - c));
+		fflush(stdout);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv) {
+	if (argc == 6 && !strcmp(argv[1], "reader")) return reader(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), map(argv[5]));
+	if (argc == 5 && !strcmp(argv[1], "sender")) {
+		count = map(argv[4]);
+		return sender(atoi(argv[2]), atoi(argv[3]));
+	}
+	fprintf(stderr, "usage: see the top of fanout.c\n");
+	return 2;
+}
