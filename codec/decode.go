@@ -52,7 +52,7 @@ type Partial struct {
 	deflate bool      // the message is compressed
 }
 
-// maxFreePartials bounds the unused Partials a Decoder keeps; one is 64 bytes.
+// maxFreePartials bounds the unused Partials a Decoder keeps; one is 56 bytes.
 const maxFreePartials = 64
 
 // upFront is the most a declared length may reserve before its bytes arrive.

@@ -72,9 +72,10 @@ func ParseEnvelope(b []byte, e *Envelope) error {
 		return ErrNotObject
 	}
 	var typ, code, data, other []byte
-	for i = skipSpace(b, i+1); ; i = skipSpace(b, i+1) {
-		if i < len(b) && b[i] == '}' && other == nil {
-			break // an empty object
+	for members := 0; ; members++ {
+		i = skipSpace(b, i+1)
+		if i < len(b) && b[i] == '}' && members == 0 {
+			break
 		}
 		start := i
 		if i = skipName(b, i); i < 0 {
@@ -89,7 +90,6 @@ func ParseEnvelope(b []byte, e *Envelope) error {
 		case memberData:
 			dst = &data
 		}
-		other = b[:0] // there was a member
 		start = i
 		var err error
 		if i, err = skipValue(b, i, 1); err != nil {

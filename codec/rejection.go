@@ -40,8 +40,8 @@ var (
 	RejectVersion        = NewRejection(426, "only version 13 is spoken", [2]string{"Sec-WebSocket-Version", "13"})        // 6455 4.4
 	RejectHeaderTooLarge = NewRejection(431, "request header too large")                                                   // 6585 5
 	RejectUnavailable    = NewRejection(503, "this node takes no new connections now", [2]string{"Retry-After", "1"})      // 9110 15.6.4
-	RejectHTTPVersion    = NewRejection(505, "HTTP/1.1 is needed")                                                         // 9110 15.6.6
 	RejectTooMany        = NewRejection(503, "this node has as many connections as it may", [2]string{"Retry-After", "1"}) // 9110 15.6.4
+	RejectHTTPVersion    = NewRejection(505, "HTTP/1.1 is needed")                                                         // 9110 15.6.6
 )
 
 // Error returns status, title and detail.
