@@ -107,29 +107,42 @@ func pushError(err error) error {
 	}
 }
 
-// await waits for the loops when the caller wants exact numbers: then receipt is
-// not nil.
-func await(ctx context.Context, d *admin.Delivery, receipt *netpoll.Receipt) {
-	if receipt == nil {
+// waiting is for callers who want exact numbers: they get a receipt from the
+// loops. A nil one does not wait.
+type waiting struct {
+	ctx     context.Context
+	receipt *netpoll.Receipt
+}
+
+func waitIf(ctx context.Context, wanted bool) *waiting {
+	if !wanted {
+		return nil
+	}
+	return &waiting{ctx, netpoll.NewReceipt()}
+}
+
+// slip is the receipt to hand to the reactor.
+func (w *waiting) slip() *netpoll.Receipt {
+	if w == nil {
+		return nil
+	}
+	return w.receipt
+}
+
+// finish waits for the loops and puts what they did into d.
+func (w *waiting) finish(d *admin.Delivery) {
+	if w == nil {
 		return
 	}
-	n, err := receipt.Wait(ctx)
+	n, err := w.receipt.Wait(w.ctx)
 	d.Sessions = n
 	d.Complete = err == nil
 }
 
-// receiptFor makes a receipt when ctx says that somebody waits for it.
-func receiptFor(ctx context.Context) *netpoll.Receipt {
-	if ctx == nil {
-		return nil
-	}
-	return netpoll.NewReceipt()
-}
+// The functions below carry out pushes for the exported methods, which do not
+// wait, and for the HTTP endpoints.
 
-// The functions below carry out pushes for the exported methods, which pass no
-// ctx and do not wait, and for the HTTP endpoints.
-
-func (s *Server) pushUser(ctx context.Context, user string, message []byte) (d admin.Delivery, err error) {
+func (s *Server) pushUser(w *waiting, user string, message []byte) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
@@ -137,20 +150,19 @@ func (s *Server) pushUser(ctx context.Context, user string, message []byte) (d a
 	if err != nil {
 		return d, err
 	}
-	receipt := receiptFor(ctx)
 	h, n := s.users.single(user)
 	if n <= 1 {
-		err = s.reactor.Send(h, f, receipt)
+		err = s.reactor.Send(h, f, w.slip())
 	} else {
 		hs := s.users.handles(make([]netpoll.Handle, 0, n), user)
-		err = s.reactor.SendMany(hs, f, receipt)
+		err = s.reactor.SendMany(hs, f, w.slip())
 	}
 	if err != nil {
 		return d, pushError(err)
 	}
 	d.Sessions = n
 	s.who(&d, n, user)
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
@@ -162,7 +174,7 @@ func (s *Server) who(d *admin.Delivery, sessions int, user string) {
 	}
 }
 
-func (s *Server) pushUsers(ctx context.Context, users []string, message []byte) (d admin.Delivery, err error) {
+func (s *Server) pushUsers(w *waiting, users []string, message []byte) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
@@ -182,15 +194,14 @@ func (s *Server) pushUsers(ctx context.Context, users []string, message []byte) 
 		s.who(&d, len(hs)-before, user)
 	}
 	d.Sessions = len(hs)
-	receipt := receiptFor(ctx)
-	if err := s.reactor.SendMany(hs, f, receipt); err != nil {
+	if err := s.reactor.SendMany(hs, f, w.slip()); err != nil {
 		return admin.Delivery{}, pushError(err)
 	}
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
-func (s *Server) pushSession(ctx context.Context, id string, message []byte) (d admin.Delivery, err error) {
+func (s *Server) pushSession(w *waiting, id string, message []byte) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
@@ -198,16 +209,15 @@ func (s *Server) pushSession(ctx context.Context, id string, message []byte) (d 
 	if err != nil {
 		return d, err
 	}
-	receipt := receiptFor(ctx)
 	h, _ := s.ids.parse(id)
-	if err := s.reactor.Send(h, f, receipt); err != nil {
+	if err := s.reactor.Send(h, f, w.slip()); err != nil {
 		return d, pushError(err)
 	}
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
-func (s *Server) broadcast(ctx context.Context, message []byte) (d admin.Delivery, err error) {
+func (s *Server) broadcast(w *waiting, message []byte) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
@@ -215,39 +225,36 @@ func (s *Server) broadcast(ctx context.Context, message []byte) (d admin.Deliver
 	if err != nil {
 		return d, err
 	}
-	receipt := receiptFor(ctx)
-	if err := s.reactor.Broadcast(f, receipt); err != nil {
+	if err := s.reactor.Broadcast(f, w.slip()); err != nil {
 		return d, pushError(err)
 	}
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
-func (s *Server) kickUser(ctx context.Context, user string) (d admin.Delivery, err error) {
+func (s *Server) kickUser(w *waiting, user string) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
 	hs := s.users.handles(nil, user)
-	receipt := receiptFor(ctx)
-	if err := s.reactor.CloseMany(hs, codec.CloseNormal, "", netpoll.CauseKicked, receipt); err != nil {
+	if err := s.reactor.CloseMany(hs, codec.CloseNormal, "", netpoll.CauseKicked, w.slip()); err != nil {
 		return d, pushError(err)
 	}
 	d.Sessions = len(hs)
 	s.who(&d, len(hs), user)
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
-func (s *Server) kickSession(ctx context.Context, id string) (d admin.Delivery, err error) {
+func (s *Server) kickSession(w *waiting, id string) (d admin.Delivery, err error) {
 	if !s.running.Load() {
 		return d, ErrClosing
 	}
 	h, _ := s.ids.parse(id)
-	receipt := receiptFor(ctx)
-	if err := s.reactor.Close(h, codec.CloseNormal, "", netpoll.CauseKicked, receipt); err != nil {
+	if err := s.reactor.Close(h, codec.CloseNormal, "", netpoll.CauseKicked, w.slip()); err != nil {
 		return d, pushError(err)
 	}
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
 
@@ -256,36 +263,28 @@ type endpoints struct{ *Server }
 
 var _ admin.Gateway = endpoints{}
 
-// waiting returns ctx when the caller wants exact numbers.
-func waiting(ctx context.Context, wait bool) context.Context {
-	if wait {
-		return ctx
-	}
-	return nil
-}
-
 func (e endpoints) PushUser(ctx context.Context, user string, message []byte, wait bool) (admin.Delivery, error) {
-	return e.pushUser(waiting(ctx, wait), user, message)
+	return e.pushUser(waitIf(ctx, wait), user, message)
 }
 
 func (e endpoints) PushUsers(ctx context.Context, users []string, message []byte, wait bool) (admin.Delivery, error) {
-	return e.pushUsers(waiting(ctx, wait), users, message)
+	return e.pushUsers(waitIf(ctx, wait), users, message)
 }
 
 func (e endpoints) PushSession(ctx context.Context, id string, message []byte, wait bool) (admin.Delivery, error) {
-	return e.pushSession(waiting(ctx, wait), id, message)
+	return e.pushSession(waitIf(ctx, wait), id, message)
 }
 
 func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (admin.Delivery, error) {
-	return e.broadcast(waiting(ctx, wait), message)
+	return e.broadcast(waitIf(ctx, wait), message)
 }
 
 func (e endpoints) KickUser(ctx context.Context, user string, wait bool) (admin.Delivery, error) {
-	return e.kickUser(waiting(ctx, wait), user)
+	return e.kickUser(waitIf(ctx, wait), user)
 }
 
 func (e endpoints) KickSession(ctx context.Context, id string, wait bool) (admin.Delivery, error) {
-	return e.kickSession(waiting(ctx, wait), id)
+	return e.kickSession(waitIf(ctx, wait), id)
 }
 
 // CheckHeartbeats judges the deadlines of this node's connections now; the loops
@@ -294,10 +293,10 @@ func (e endpoints) CheckHeartbeats(ctx context.Context) (d admin.Delivery, err e
 	if !e.running.Load() {
 		return d, ErrClosing
 	}
-	receipt := netpoll.NewReceipt()
-	if err := e.reactor.CheckDeadlines(receipt); err != nil {
+	w := waitIf(ctx, true)
+	if err := e.reactor.CheckDeadlines(w.slip()); err != nil {
 		return d, pushError(err)
 	}
-	await(ctx, &d, receipt)
+	w.finish(&d)
 	return d, nil
 }
