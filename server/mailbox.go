@@ -18,7 +18,6 @@ type mailbox struct {
 type job struct {
 	handler *handler
 	session Session
-	code    string
 	buf     *[]byte // pooled copy of data
 	hasData bool
 }
