@@ -29,11 +29,11 @@ func shmCounter(path string) (*atomic.Uint64, error) {
 	return (*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(b))), nil
 }
 
-// childFan is the command "fan broadcasts window payload": that many broadcasts,
-// at most window of them not yet with all clients. The time ends when the reader
-// has the last byte.
+// childFan is the command "fan broadcasts window payload clients": that many
+// broadcasts, at most window of them not yet with all clients of the reader. The
+// time ends when it has the last byte.
 func childFan(r *Reactor, shm string, args []string) (time.Duration, error) {
-	var n [3]int
+	var n [4]int
 	for i := range n {
 		var err error
 		if n[i], err = strconv.Atoi(args[i]); err != nil {
@@ -44,12 +44,8 @@ func childFan(r *Reactor, shm string, args []string) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	open := 0
-	for _, s := range r.Stats() {
-		open += s.Open
-	}
 	f := codec.NewTextString(strings.Repeat("x", n[2]))
-	lap := uint64(open * len(f.Plain()))
+	lap := uint64(n[3] * len(f.Plain()))
 	base := counter.Load()
 	start := time.Now()
 	// Looking often would cost the loop some per cent of its core, which the C

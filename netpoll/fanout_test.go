@@ -97,7 +97,7 @@ func BenchmarkFanout(b *testing.B) {
 			if err := os.WriteFile(ours, make([]byte, 4096), 0o600); err != nil {
 				b.Fatal(err)
 			}
-			srv := startChild(b, childOptions{Loops: loops, Shm: ours, HeartbeatTimeout: time.Hour}, 0, "GOGC=50")
+			srv := startChild(b, childOptions{Loops: loops, Shm: ours, HeartbeatTimeout: time.Hour}, 0, "GOGC=50", "GOMAXPROCS=4")
 			startReader(b, bin, srv.port, conns, 1, ours)
 			for srv.do("stat").Open != conns {
 				time.Sleep(10 * time.Millisecond)
@@ -112,7 +112,7 @@ func BenchmarkFanout(b *testing.B) {
 					var rate, cRate, cpu, cCPU float64
 					round := func() (o, c, oc, cc float64) {
 						before := srv.do("stat").CPU
-						st := srv.do("fan %d %d %d", m.broadcasts, m.window, 128)
+						st := srv.do("fan %d %d %d %d", m.broadcasts, m.window, 128, conns)
 						var ns, cns int64
 						if _, err := fmt.Fprintln(cs.in, m.broadcasts, m.window, 132); err != nil {
 							b.Fatal(err)

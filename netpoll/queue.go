@@ -137,7 +137,7 @@ func (s *Shard) arm() {
 
 // runOps carries out queued operations, at most budget sends and closes.
 func (s *Shard) runOps(budget int) {
-	for s.next < len(s.batch) && budget > 0 {
+	for s.next < len(s.batch) && budget > 0 && len(s.dirty) < opConns {
 		o := &s.batch[s.next]
 		switch o.kind {
 		case opBroadcast:
@@ -154,7 +154,7 @@ func (s *Shard) runOps(budget int) {
 			s.kick(o, o.h)
 			budget--
 		case opSendMany, opCloseMany:
-			for ; s.nextMany < len(o.many) && budget > 0; budget-- {
+			for ; s.nextMany < len(o.many) && budget > 0 && len(s.dirty) < opConns; budget-- {
 				if o.kind == opSendMany {
 					s.deliver(o, o.many[s.nextMany])
 				} else {

@@ -26,6 +26,7 @@ type Shard struct {
 	armed    bool // the loop is awake or has been told to wake
 	wakeFD   int  // our end of the wake socket, -1 before it is there and after the stop
 	stopped  bool
+	rings    uint64 // wake-ups written so far
 
 	depth      atomic.Int64 // operations in queue and batch
 	depthBytes atomic.Int64
@@ -53,6 +54,7 @@ type Shard struct {
 	batch     []op
 	next      int
 	nextMany  int
+	busiest   int      // longest batch since the last tick
 	resumable []Handle // blocked connections to go on with
 	resumed   int      // of them, done
 	dirty     []*Conn
@@ -117,6 +119,7 @@ var wakeByte = []byte{1}
 // ring writes to the wake socket; s.mu is held. A full socket means that the
 // loop has wake-ups to read.
 func (s *Shard) ring() {
+	s.rings++
 	_, _ = unix.Write(s.wakeFD, wakeByte)
 }
 
@@ -153,6 +156,10 @@ func (s *Shard) onWritable(h Handle) {
 	s.arm()
 }
 
+// smallBatch is the length of a batch that a queue of four times its size is kept
+// for.
+const smallBatch = 1024
+
 // run does one slice of the shard's work. Loop only.
 func (s *Shard) run() { s.slice(opSends, sweepSends) }
 
@@ -168,8 +175,13 @@ func (s *Shard) slice(ops, sends int) {
 	if s.next == len(s.batch) {
 		s.batch, s.queue = s.queue, s.batch[:0]
 		s.next = 0
-		if cap(s.queue) > 4096 && len(s.batch) < 1024 {
-			s.queue = nil
+		s.busiest = max(s.busiest, len(s.batch))
+		if tickDue {
+			// An array that a burst needed goes when a whole tick did without.
+			if s.busiest < smallBatch && cap(s.queue) > 4*smallBatch {
+				s.queue = nil
+			}
+			s.busiest = 0
 		}
 	}
 	s.mu.Unlock()
