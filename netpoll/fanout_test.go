@@ -19,7 +19,7 @@ func cProgram(b *testing.B) string {
 	bin := filepath.Join(b.TempDir(), "fanout")
 	out, err := exec.Command("gcc", "-O2", "-Wall", "-pthread", "-o", bin, "testdata/fanout.c").CombinedOutput()
 	if err != nil {
-		b.Skipf("gcc: %v\n%s", err, out)
+		b.Fatalf("gcc: %v\n%s", err, out)
 	}
 	return bin
 }

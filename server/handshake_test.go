@@ -1,0 +1,308 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"carillon/server/config"
+)
+
+// TestHandshake is section 1 of the contract, row by row.
+func TestHandshake(t *testing.T) {
+	r := start(t, func(cfg *config.Config) {
+		cfg.WebSocket.AllowedOrigins = []string{"http://localhost:5173", "https://*.example.org"}
+	})
+	long := strings.Repeat("x", 9000)
+	good := "/ws?token=Admin@123"
+	cases := []struct {
+		name, request string
+		status        int
+	}{
+		{"good", request(good), 101},
+		{"escaped token", request("/ws?token=Admin%40123"), 101},
+		{"other parameters", request("/ws?a=1&userId=77&token=Admin@123&b"), 101},
+		{"first token counts, bad", request("/ws?token=x&token=Admin@123"), 401},
+		{"first token counts, good", request("/ws?token=Admin@123&token=x"), 101},
+		{"no token", request("/ws"), 401},
+		{"blank token", request("/ws?token="), 401},
+		{"unknown token", request("/ws?token=nobody"), 401},
+		{"cut token", request("/ws?token=Admin@12"), 401},
+		{"padded token", request("/ws?token=Admin@123%20"), 401},
+		{"token in other case", request("/ws?token=admin@123"), 401},
+		{"Token in other case", request("/ws?Token=Admin@123"), 401},
+		{"broken escape", request("/ws?token=%zz"), 401},
+		{"bearer", request("/ws", "Authorization: Bearer Admin@123"), 101},
+		{"bearer in other case", request("/ws", "authorization: bearer Admin@123"), 101},
+		{"bad bearer", request("/ws", "Authorization: Bearer x"), 401},
+		{"subprotocol token", request("/ws", "Sec-WebSocket-Protocol: bearer, base64url.QWRtaW5AMTIz"), 101},
+		{"bad subprotocol token", request("/ws", "Sec-WebSocket-Protocol: bearer, base64url.QWRtaW5AMTI"), 401},
+
+		{"allowed origin", request(good, "Origin: http://localhost:5173"), 101},
+		{"allowed origin, host in other case", request(good, "Origin: http://LOCALHOST:5173"), 101},
+		{"allowed pattern", request(good, "Origin: https://a.example.org"), 101},
+		{"own origin", request(good, "Origin: http://gateway.example"), 101},
+		{"other origin", request(good, "Origin: http://evil.example"), 403},
+		{"other port", request(good, "Origin: http://localhost:5174"), 403},
+		{"https of the own host", request(good, "Origin: https://gateway.example"), 403},
+		{"null origin", request(good, "Origin: null"), 403},
+		{"origin with a tail", request(good, "Origin: http://localhost:5173.evil.example"), 403},
+		{"pattern across a slash", request(good, "Origin: https://evil.org/.example.org"), 403},
+		{"pattern as a prefix", request(good, "Origin: https://a.example.org.evil"), 403},
+		{"bad token and bad origin", request("/ws?token=x", "Origin: http://evil.example"), 401},
+
+		{"version 8", request(good, "-Sec-WebSocket-Version", "Sec-WebSocket-Version: 8"), 426},
+		{"versions 13, 8", request(good, "-Sec-WebSocket-Version", "Sec-WebSocket-Version: 13, 8"), 426},
+		{"no version", request(good, "-Sec-WebSocket-Version"), 426},
+		{"no key", request(good, "-Sec-WebSocket-Key"), 400},
+		{"empty key", request(good, "-Sec-WebSocket-Key", "Sec-WebSocket-Key:"), 400},
+		{"short key", request(good, "-Sec-WebSocket-Key", "Sec-WebSocket-Key: dGhlIHNhbXBsZQ=="), 400},
+		{"24 characters that are no base64", request(good, "-Sec-WebSocket-Key", "Sec-WebSocket-Key: !!!!!!!!!!!!!!!!!!!!!!=="), 400},
+		{"two keys", request(good, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), 400},
+		{"no upgrade", request(good, "-Upgrade"), 400},
+		{"no connection", request(good, "-Connection"), 400},
+		{"upgrade to h2c", request(good, "-Upgrade", "Upgrade: h2c"), 400},
+		{"no upgrade, bad token", request("/ws?token=x", "-Upgrade", "-Connection"), 401},
+		{"connection list", request(good, "-Connection", "Connection: keep-alive, Upgrade"), 101},
+		{"two connection lines", request(good, "-Connection", "Connection: keep-alive", "Connection: Upgrade"), 101},
+		{"other cases", strings.NewReplacer("Upgrade: websocket", "UPGRADE: WebSocket", "Sec-WebSocket-Key", "sec-websocket-KEY").Replace(request(good)), 101},
+
+		{"POST", strings.Replace(request(good), "GET", "POST", 1), 405},
+		{"HEAD", strings.Replace(request(good), "GET", "HEAD", 1), 405},
+		{"OPTIONS", strings.Replace(request(good), "GET", "OPTIONS", 1), 405},
+		{"unknown method", strings.Replace(request(good), "GET", "BREW", 1), 405},
+		{"wrong method, bad token", strings.Replace(request("/ws"), "GET", "PUT", 1), 405},
+		{"HTTP/1.0", strings.Replace(request(good), "HTTP/1.1", "HTTP/1.0", 1), 505},
+		{"no Host", request(good, "-Host"), 400},
+		{"two Host lines", request(good, "Host: other.example"), 400},
+		{"space before the colon", request(good, "X-A : 1"), 400},
+		{"NUL in a value", request(good, "X-A: a\x00b"), 400},
+		{"folded line", request(good, "X-A: a\r\n b"), 400},
+		{"a line over 8 KiB", request(good, "X-A: "+long), 431},
+		{"a target over 8 KiB", request("/ws?token=" + long), 431},
+		{"header without end", "GET /ws HTTP/1.1\r\nHost: x\r\nX-A: " + long, 431},
+		{"no HTTP", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400},
+		{"bad request line", "GET /ws\r\n\r\n", 400},
+		{"absolute form", request("http://gateway.example" + good), 101},
+		{"other paths", request("/wsx?token=Admin@123"), 404},
+		{"trailing slash", request("/ws/?token=Admin@123"), 404},
+		{"path in other case", request("/WS?token=Admin@123"), 404},
+		{"subprotocols offered", request(good, "Sec-WebSocket-Protocol: chat, superchat"), 101},
+		{"compression offered", request(good, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"), 101},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			conn := dialRaw(t, r)
+			conn.send(c.request)
+			if strings.HasPrefix(c.request, "HEAD") {
+				// The body of the refusal is not announced by the method.
+				b, err := io.ReadAll(conn.br)
+				if err != nil || !strings.HasPrefix(string(b), "HTTP/1.1 405 ") {
+					t.Fatalf("got %.80q, %v", b, err)
+				}
+				return
+			}
+			res, body := conn.response()
+			if res.StatusCode != c.status {
+				t.Fatalf("got %s %s, want %d", res.Status, body, c.status)
+			}
+			if c.status == 101 {
+				if res.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
+					res.Header.Get("Upgrade") != "websocket" || res.Header.Get("Connection") != "upgrade" ||
+					res.Header.Get("Date") == "" || res.Header.Get("Sec-WebSocket-Extensions") != "" {
+					t.Errorf("headers of the 101: %v", res.Header)
+				}
+				if res.Status != "101 Switching Protocols" {
+					t.Errorf("status line %q", res.Status)
+				}
+				conn.heartbeat()
+				return
+			}
+			var problem struct {
+				Status int
+				Title  string
+			}
+			if err := json.Unmarshal([]byte(body), &problem); err != nil || problem.Status != c.status || problem.Title == "" ||
+				res.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("body %q of %q is no problem: %v", body, res.Header.Get("Content-Type"), err)
+			}
+			switch c.status {
+			case 401:
+				if res.Header.Get("WWW-Authenticate") == "" || strings.Contains(body, "dmin@123") {
+					t.Errorf("401 with %v %s", res.Header, body)
+				}
+			case 405:
+				if res.Header.Get("Allow") != "GET" {
+					t.Errorf("Allow %q", res.Header.Get("Allow"))
+				}
+			case 426:
+				if res.Header.Get("Sec-WebSocket-Version") != "13" {
+					t.Errorf("Sec-WebSocket-Version %q", res.Header.Get("Sec-WebSocket-Version"))
+				}
+			}
+			if c.status != 404 { // that one came from the HTTP server, which keeps the connection
+				conn.expectEOF()
+			}
+		})
+	}
+	t.Cleanup(func() {
+		for _, token := range []string{"Admin@123", "Admin%40123", "nobody", "Admin@12", "QWRtaW5AMTIz"} {
+			if strings.Contains(r.log.String(), token) {
+				t.Errorf("token %q is in the log", token)
+			}
+		}
+	})
+}
+
+// TestHandshakeInPieces cuts a handshake with frames behind it at every byte,
+// and sends it in single bytes.
+func TestHandshakeInPieces(t *testing.T) {
+	r := start(t, nil)
+	beat := string(appendMasked(nil, finBit|1, []byte(heartbeatRequest)))
+	all := request("/ws?token=u-pieces") + beat + beat
+	check := func(t *testing.T, c *rawConn) {
+		t.Helper()
+		if res, body := c.response(); res.StatusCode != 101 {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+		c.expectText(heartbeatAck)
+		c.expectText(heartbeatAck)
+		c.heartbeat()
+		_ = c.Close()
+	}
+	for cut := 0; cut <= len(all); cut++ {
+		c := dialRaw(t, r)
+		c.send(all[:cut])
+		c.send(all[cut:])
+		check(t, c)
+	}
+	c := dialRaw(t, r)
+	for i := range len(all) {
+		c.send(all[i : i+1])
+	}
+	check(t, c)
+}
+
+// TestUpgradeOnKeptAliveConnection upgrades a connection that spoke plain HTTP
+// before, as reverse proxies do, also with everything in one segment.
+func TestUpgradeOnKeptAliveConnection(t *testing.T) {
+	r := start(t, nil)
+	plain := "GET /healthz HTTP/1.1\r\nHost: gateway.example\r\n\r\n"
+	beat := string(appendMasked(nil, finBit|1, []byte(heartbeatRequest)))
+	for _, pieces := range [][]string{
+		{plain, request("/ws?token=u-kept"), beat + beat},
+		{plain, request("/ws?token=u-kept") + beat + beat},
+		{plain + request("/ws?token=u-kept") + beat + beat},
+		{plain + plain + request("/ws?token=u-kept") + beat + beat[:9], beat[9:]},
+	} {
+		c := dialRaw(t, r)
+		for _, p := range pieces {
+			c.send(p)
+			if p == plain {
+				if res, _ := c.response(); res.StatusCode != 200 {
+					t.Fatalf("healthz: %s", res.Status)
+				}
+			}
+		}
+		for {
+			res, body := c.response()
+			if res.StatusCode == 101 {
+				break
+			}
+			if res.StatusCode != 200 {
+				t.Fatalf("%s %s", res.Status, body)
+			}
+		}
+		c.expectText(heartbeatAck)
+		c.expectText(heartbeatAck)
+		c.heartbeat()
+		if _, err := r.PushUser("kept", []byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		c.expectText("hello")
+		_ = c.Close()
+		waitFor(t, "the session to end", func() bool { return r.SessionCount() == 0 })
+	}
+	// A refusal comes the same way.
+	c := dialRaw(t, r)
+	c.send(plain)
+	c.response()
+	c.send(request("/ws?token=x"))
+	if res, _ := c.response(); res.StatusCode != 401 {
+		t.Fatalf("got %s, want 401", res.Status)
+	}
+	c.expectEOF()
+	waitFor(t, "all places to be free", func() bool { return r.reactor.Conns() == 0 })
+}
+
+// TestHandshakeDeadline: a client that takes its time is cut, whether it sends
+// nothing or a byte now and then.
+func TestHandshakeDeadline(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.Server.HandshakeTimeout = 300 * time.Millisecond })
+	silent, slow := dialRaw(t, r), dialRaw(t, r)
+	req := request("/ws?token=u-slow", "X-Pad: "+strings.Repeat("x", 4000))
+	cut := make(chan error, 1)
+	go func() {
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			if _, err := io.WriteString(slow, req[i:i+1]); err != nil {
+				cut <- err
+				return
+			}
+			if i == len(req)-2 {
+				cut <- errors.New("the whole request was sent")
+				return
+			}
+			<-tick.C
+		}
+	}()
+	silent.expectEOF()
+	if err := <-cut; err == nil || strings.Contains(err.Error(), "whole") {
+		t.Fatalf("slow client: %v", err)
+	}
+	waitFor(t, "both to be gone", func() bool { return r.reactor.Conns() == 0 })
+}
+
+func TestSubprotocols(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.WebSocket.Subprotocols = []string{"v2.push", "v1.push"} })
+	for _, c := range []struct{ offer, token, want string }{
+		{"v1.push", "?token=u-p", "v1.push"},
+		{"x, v1.push, v2.push", "?token=u-p", "v1.push"},
+		{"x", "?token=u-p", ""},
+		{"bearer, u-p", "", "bearer"},
+		{"v2.push, bearer, u-p", "", "v2.push"},
+	} {
+		conn := dialRaw(t, r)
+		conn.send(request("/ws"+c.token, "Sec-WebSocket-Protocol: "+c.offer))
+		res, body := conn.response()
+		if res.StatusCode != 101 || res.Header.Get("Sec-WebSocket-Protocol") != c.want {
+			t.Errorf("offer %q: %s %q %s, want %q", c.offer, res.Status, res.Header.Get("Sec-WebSocket-Protocol"), body, c.want)
+		}
+	}
+}
+
+// TestUnixSocket serves both kinds of clients on a Unix socket.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "gateway.sock")
+	r := start(t, func(cfg *config.Config) {
+		cfg.Server.UnixSocket = path
+		cfg.Server.Address = ""
+		cfg.Server.Port = config.Default().Server.Port
+	})
+	c := dialRaw(t, r)
+	c.upgrade("unix")
+	c.heartbeat()
+	h := dialRaw(t, r)
+	h.send("POST /websocket/send/user/unix HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{\"message\":\"hi\"}")
+	if res, body := h.response(); res.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s", res.Status, body)
+	}
+	c.expectText("hi")
+}
