@@ -253,15 +253,22 @@ func (d *Decoder) body(p **Partial, at int, b []byte) (m Message, n int, err *Cl
 	return Message{op, buf[:len(buf):len(buf)]}, n, nil
 }
 
-// grow returns pt.buf longer by n bytes. The buffer at least doubles, so that a
-// message in single bytes costs linear time, but never beyond what the current
-// frame has declared; and a declaration alone reserves no more than upFront.
+// grow returns pt.buf longer by n bytes. The first buffer is for what its frame
+// declares, but no more than upFront; the next ones double, so that a message in
+// single bytes or tiny fragments costs linear time, and end where the message must.
 func (d *Decoder) grow(pt *Partial, n int) []byte {
 	need := len(pt.buf) + n
 	if need <= cap(pt.buf) {
 		return pt.buf[:need]
 	}
-	want := min(len(pt.buf)+pt.left, max(2*cap(pt.buf), upFront))
+	want, most := min(pt.left, upFront), d.opt.MaxMessage
+	if pt.buf != nil {
+		want = 2 * cap(pt.buf)
+	}
+	if pt.fin {
+		most = len(pt.buf) + pt.left
+	}
+	want = min(want, most)
 	buf := d.pool.get(max(want, need))[:need]
 	copy(buf, pt.buf)
 	if pt.buf != nil {
