@@ -35,16 +35,22 @@ func (s *Shard) beginClose(c *Conn, code codec.CloseCode, reason string, why Cau
 	c.cause = why
 	s.leave(c)
 	s.detach(c, dropPending, codec.AppendClose(s.frame[:0], code, reason))
-	c.state = stateClosing
 	c.since = s.now
 	s.schedule(c, s.closeTicks)
 	s.flush(c)
 }
 
-// leave takes c out of the counts of connections that are open.
+// leave ends c as a connection that takes messages, whose cause is known: from
+// here on it only closes, which may take a client's time.
 func (s *Shard) leave(c *Conn) {
 	s.readers[s.hot[c.slot].log()]--
 	s.open--
+	c.state = stateClosing
+	if c.has(flagOpened) {
+		c.flags &^= flagOpened
+		defer s.guard(nil)
+		s.r.handler.Closed(c, c.cause)
+	}
 }
 
 // halfClose shuts our side of TCP once the close frame is with the kernel
@@ -79,8 +85,8 @@ func (s *Shard) doom(c *Conn) {
 	h := &s.hot[c.slot]
 	if c.state == stateOpen {
 		s.leave(c)
-		c.state = stateHalfClosed
 	}
+	c.state = stateHalfClosed
 	h.flags &^= hotOpen
 	s.doomed = append(s.doomed, c)
 }
@@ -130,9 +136,6 @@ func (s *Shard) remove(c *Conn, err error) {
 	s.count.closed[c.cause]++
 	if c.cause != CauseHTTP {
 		s.r.conns.Add(-1)
-	}
-	if c.has(flagOpened) {
-		s.r.handler.Closed(c, c.cause)
 	}
 	c.Data = nil
 }

@@ -110,7 +110,10 @@ func TestServerCloses(t *testing.T) {
 	c.expect("3")
 	c.expectClose(codec.CloseNormal, "kicked")
 	c.write(text("after the close frame") + clientFrame(ws.OpPing, true, "p")) // still legal here, not answered
-	if h.ended(CauseKicked) != 0 {
+	if h.ended(CauseKicked) != 1 {
+		t.Error("the handler was not told when the close frame went out")
+	}
+	if r.Conns() != 1 {
 		t.Error("the connection was closed before its client answered")
 	}
 	c.write(closeFrame(1000, ""))

@@ -43,7 +43,7 @@ const (
 type connFlag uint8
 
 const (
-	flagOpened     connFlag = 1 << iota // Handler.Open was called
+	flagOpened     connFlag = 1 << iota // Handler.Open was called, Handler.Closed was not
 	flagDeflate                         // permessage-deflate was negotiated
 	flagPinged                          // a ping is out since the last byte
 	flagPeerClosed                      // the client's close frame arrived

@@ -25,8 +25,9 @@ type Handler interface {
 	// valid, and may be changed, during the call only. Loop only.
 	Message(c *Conn, op ws.OpCode, payload []byte)
 
-	// Closed is called once for every connection that Open was called for.
-	// Loop only.
+	// Closed is called once for every connection that Open was called for, when
+	// it takes no more messages: the close frame may still be on its way, and the
+	// TCP connection open until the client answered it. Loop only.
 	Closed(c *Conn, why Cause)
 
 	// HTTP takes over a connection that asks for something else than the
