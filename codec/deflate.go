@@ -36,6 +36,11 @@ var deflaters [flate.BestCompression]sync.Pool
 // defaultLevel is what flate.DefaultCompression stands for.
 const defaultLevel = 5
 
+// maxRestarts bounds how often one message may go on after a BFINAL block. Each
+// time costs a copy of the 32 KiB window for as little as two bytes of input; no
+// real client does it more than once.
+const maxRestarts = 16
+
 // maxDeflaterBuffer bounds the buffer that goes back to the pool with its writer.
 const maxDeflaterBuffer = 64 << 10
 
@@ -116,6 +121,7 @@ func (f *inflater) reset(dict []byte) {
 
 func (f *inflater) read(pool *bufferPool, limit int) ([]byte, *CloseError) {
 	out := pool.get(min(4*len(f.in), limit))
+	restarts := 0
 	for {
 		if len(out) == cap(out) && len(out) < limit {
 			bigger := pool.get(min(2*cap(out), limit))
@@ -144,7 +150,10 @@ func (f *inflater) read(pool *bufferPool, limit int) ([]byte, *CloseError) {
 			return out, nil
 		case f.src.Len() < len(streamEnd):
 			return out, ErrBadDeflate // the data reached into what we added
+		case restarts == maxRestarts:
+			return out, ErrBadDeflate
 		default:
+			restarts++
 			// A block with BFINAL does not end the message: the next one follows
 			// on the byte boundary (RFC 7692 section 7.2.3.4).
 			f.reset(out[max(0, len(out)-32<<10):])
