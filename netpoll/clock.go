@@ -15,11 +15,26 @@ import (
 // counts against a client.
 
 const (
-	// Tick is the resolution of every deadline.
+	// Tick is the finest resolution of a deadline.
 	Tick = 100 * time.Millisecond
-	// maxStep is how far the stall-free clock follows the real one at a time.
+	// maxPeriod bounds how many ticks go by between two looks at the clock.
+	maxPeriod = 10
+	// maxStep is how many periods the stall-free clock follows the real one at a
+	// time.
 	maxStep = 3
 )
+
+// periodOf returns how many ticks may go by between two looks at the clock: a
+// tenth of the shortest deadline. An idle process with deadlines of ten seconds
+// and more wakes once a second instead of ten times, which is most of what it
+// costs.
+func periodOf(o *Options) uint32 {
+	p := min(ticks(o.HandshakeTimeout), ticks(o.HeartbeatTimeout), 5*ticks(o.CloseTimeout))
+	if o.PingInterval > 0 {
+		p = min(p, ticks(o.PingInterval))
+	}
+	return max(1, min(p/10, maxPeriod))
+}
 
 // ticks converts a duration, rounded up, to ticks.
 func ticks(d time.Duration) uint32 {
@@ -44,7 +59,7 @@ func (s *Shard) tick() {
 		return
 	}
 	s.real = real
-	s.now += min(step, maxStep)
+	s.now += min(step, maxStep*s.r.period)
 	s.wheel.advance(real, s.due)
 	s.drainStep()
 	s.publish()

@@ -83,15 +83,14 @@ func (e *events) OnClose(gc gnet.Conn, err error) gnet.Action {
 	return gnet.None
 }
 
-// OnTick is the clock of all loops; gnet runs it on a goroutine of its own.
+// OnTick is the clock of all loops, once a period; gnet runs it on a goroutine of
+// its own.
 func (e *events) OnTick() (time.Duration, gnet.Action) {
 	r := (*Reactor)(e)
 	r.bootOnce.Do(func() { close(r.booted) })
 	r.setDate(time.Now())
-	for _, s := range *r.shards.Load() {
-		s.tickNow()
-	}
-	return Tick, gnet.None
+	r.tickAll()
+	return time.Duration(r.period) * Tick, gnet.None
 }
 
 // guard keeps a panic in a handler from ending the process and with it every

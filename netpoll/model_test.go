@@ -56,7 +56,7 @@ func newTestShard(t testing.TB, opt Options) *Shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reactor{opt: opt, handler: silent{}, watcher: w, started: time.Now().Add(-Tick)}
+	r := &Reactor{opt: opt, handler: silent{}, watcher: w, started: time.Now().Add(-Tick), period: 1}
 	r.shards.Store(new([]*Shard))
 	s := newShard(r, 0, nil)
 	s.loop = &fakeLoop{s: s}

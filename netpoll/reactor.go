@@ -31,6 +31,7 @@ type Reactor struct {
 	adoptions atomic.Uint32
 	overflows atomic.Uint64 // connections to a Unix socket refused for MaxConns
 	date      atomic.Pointer[[]byte]
+	period    uint32 // ticks between two looks at the clock
 	draining  atomic.Bool
 	stopping  atomic.Bool
 	watcher   *watcher
@@ -67,6 +68,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 		opt.MaxConns = limit
 	}
 	r := &Reactor{opt: opt, handler: handler, booted: make(chan struct{}), loopsDone: make(chan struct{}), watchDone: make(chan struct{})}
+	r.period = periodOf(&r.opt)
 	r.shards.Store(new([]*Shard))
 	return r, nil
 }
@@ -283,6 +285,13 @@ func (r *Reactor) shardOf(loop gnet.EventLoop) *Shard {
 	return s
 }
 
+// tickAll asks every loop to advance its clocks. Any goroutine.
+func (r *Reactor) tickAll() {
+	for _, s := range *r.shards.Load() {
+		s.tickNow()
+	}
+}
+
 func (r *Reactor) onWritable(h Handle) {
 	(*r.shards.Load())[h.shard()].onWritable(h)
 }
@@ -428,12 +437,16 @@ func (r *Reactor) Drain(ctx context.Context, window time.Duration) error {
 	}
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
+	share := time.NewTicker(Tick) // finer than the period, for an even spread
+	defer share.Stop()
 	for r.conns.Load() > 0 {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-r.loopsDone:
 			return nil
+		case <-share.C:
+			r.tickAll()
 		case <-poll.C:
 		}
 	}

@@ -80,12 +80,13 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 	s := &Shard{
 		r: r, opt: &r.opt, idx: idx, loop: loop, wakeFD: -1,
 		wheel: newWheel(real), real: real, now: real,
-		held:           make(map[*Conn][]byte),
-		decoder:        codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),
-		handshakeTicks: ticks(r.opt.HandshakeTimeout),
-		heartbeatTicks: ticks(r.opt.HeartbeatTimeout) + 1, // a last byte counts from the start of its tick
+		held:    make(map[*Conn][]byte),
+		decoder: codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),
+		// What happens between two looks at the clock counts from the first one.
+		handshakeTicks: ticks(r.opt.HandshakeTimeout) + r.period,
+		heartbeatTicks: ticks(r.opt.HeartbeatTimeout) + r.period,
 		pingTicks:      ticks(r.opt.PingInterval),
-		closeTicks:     ticks(r.opt.CloseTimeout),
+		closeTicks:     ticks(r.opt.CloseTimeout) + r.period,
 	}
 	s.due = s.onDue
 	for k := range s.logs {

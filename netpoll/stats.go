@@ -1,6 +1,6 @@
 package netpoll
 
-// counters are a shard's, written by its loop alone and published once a tick.
+// counters are a shard's, written by its loop alone and published once a period.
 type counters struct {
 	accepted, upgraded uint64
 	received           uint64 // whole messages and control frames of clients
@@ -9,7 +9,7 @@ type counters struct {
 	closed             [causeCount]uint64
 }
 
-// ShardStats is what one loop published at its last tick.
+// ShardStats is what one loop published last, at most a second ago.
 type ShardStats struct {
 	Sockets      int   // connections of any state
 	Open         int   // connections that take messages
@@ -35,7 +35,7 @@ func (s *Shard) publish() {
 	})
 }
 
-// Stats returns the counters of every loop, at most a tick old. Any goroutine.
+// Stats returns the counters of every loop, at most a second old. Any goroutine.
 func (r *Reactor) Stats() []ShardStats {
 	shards := *r.shards.Load()
 	all := make([]ShardStats, len(shards))
