@@ -43,7 +43,7 @@ type extScanner struct{ b []byte }
 // offer reads one offer and returns its answer; more is false at the end of the
 // field or when it is malformed.
 func (s *extScanner) offer() (answer string, more bool) {
-	for s.skip(','); len(s.b) > 0 && s.b[0] == ','; s.skip(',') {
+	for s.skip(',') {
 	}
 	name, ok := s.token()
 	if !ok {
