@@ -1,0 +1,210 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"carillon/server/config"
+)
+
+// idHandler sends the session's id to ids.
+func idHandler(ids chan<- string) HandlerFunc {
+	return func(_ context.Context, m *Message) error {
+		ids <- m.Session.ID()
+		return nil
+	}
+}
+
+// TestHandlersKeepOrderPerSession: one session's messages are handled one after
+// the other, and a slow handler holds up nobody else.
+func TestHandlersKeepOrderPerSession(t *testing.T) {
+	const each = 60
+	var mu sync.Mutex
+	got := make(map[string][]string)
+	hold := make(chan struct{})
+	r := start(t, nil, func(s *Server) {
+		s.Handle("N", func(_ context.Context, m *Message) error {
+			if m.Session.User() == "held" {
+				<-hold
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got[m.Session.User()] = append(got[m.Session.User()], string(m.Data))
+			return nil
+		})
+		s.Handle("FAST", func(_ context.Context, m *Message) error {
+			return m.Session.Send(m.Data)
+		}, NonBlocking())
+	})
+	held, free := r.connect(t, "held"), r.connect(t, "free")
+	for i := range each {
+		for _, c := range []string{"held", "free"} {
+			conn := held
+			if c == "free" {
+				conn = free
+			}
+			write(t, conn, fmt.Sprintf(`{"type":"BIZ","code":"N","data":%d}`, i))
+		}
+	}
+	count := func(user string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(got[user])
+	}
+	waitFor(t, "the free session's messages", func() bool { return count("free") == each })
+	if n := count("held"); n != 0 {
+		t.Fatalf("%d messages of the held session were handled", n)
+	}
+	write(t, held, `{"type":"BIZ","code":"FAST","data":"not held up"}`)
+	read(t, held, `"not held up"`)
+	close(hold)
+	waitFor(t, "the held session's messages", func() bool { return count("held") == each })
+	for user, list := range got {
+		for i, data := range list {
+			if data != fmt.Sprint(i) {
+				t.Fatalf("%s: message %d is %s", user, i, data)
+			}
+		}
+	}
+}
+
+// TestHandlerBounds: more messages than may wait close the session, not others.
+func TestHandlerBounds(t *testing.T) {
+	for _, bound := range []string{"handler-queue", "handler-backlog"} {
+		t.Run(bound, func(t *testing.T) {
+			hold := make(chan struct{})
+			r := start(t, func(cfg *config.Config) {
+				if bound == "handler-queue" {
+					cfg.WebSocket.HandlerQueue = 4
+				} else {
+					cfg.WebSocket.HandlerBacklog = 4
+				}
+			}, func(s *Server) {
+				s.Handle("HOLD", func(context.Context, *Message) error { <-hold; return nil })
+			})
+			t.Cleanup(func() { close(hold) })
+			greedy, other := r.connect(t, "greedy"), r.connect(t, "other")
+			for range 10 {
+				write(t, greedy, `{"type":"BIZ","code":"HOLD"}`)
+			}
+			readClose(t, greedy, 1013, "overloaded")
+			heartbeat(t, other)
+			if n := r.stats.overloaded.Load(); n != 1 {
+				t.Errorf("overloaded %d times, want 1", n)
+			}
+		})
+	}
+}
+
+// TestHandlerPanics closes the session whose message it was, and no other.
+func TestHandlerPanics(t *testing.T) {
+	r := start(t, nil, func(s *Server) {
+		boom := func(context.Context, *Message) error { panic("boom") }
+		s.Handle("BOOM", boom)
+		s.Handle("LOOPBOOM", boom, NonBlocking())
+		s.Handle("FAIL", func(context.Context, *Message) error { return errors.New("it failed") })
+	})
+	other := r.connect(t, "other")
+	for _, code := range []string{"BOOM", "LOOPBOOM"} {
+		c := r.connect(t, "panicky")
+		write(t, c, `{"type":"BIZ","code":"`+code+`"}`)
+		readClose(t, c, 1011, "internal error")
+		heartbeat(t, other)
+	}
+	write(t, other, `{"type":"BIZ","code":"FAIL"}`)
+	waitFor(t, "the error to be counted", func() bool { return r.stats.handlerErrors.Load() == 1 })
+	heartbeat(t, other)
+	if n := r.stats.handlerPanics.Load(); n != 2 {
+		t.Errorf("%d panics counted, want 2", n)
+	}
+	for _, want := range []string{"boom", "it failed"} {
+		if !strings.Contains(r.log.String(), want) {
+			t.Errorf("%q is not in the log", want)
+		}
+	}
+}
+
+// TestChat delivers to the sessions of the target user; who sent it is set by
+// the server.
+func TestChat(t *testing.T) {
+	r := start(t, nil)
+	ann, bob1, bob2, seven := r.connect(t, "ann"), r.connect(t, "bob"), r.connect(t, "bob"), r.connect(t, "7")
+	write(t, ann, `{"type":"BIZ","code":"CHAT_SEND","data":{"toUserId":"bob","content":"hé\u2028","fromUserId":"forged"}}`)
+	want := `{"type":"BIZ","code":"CHAT_RECEIVE","data":{"content":"hé\u2028","fromUserId":"ann","toUserId":"bob"}}`
+	read(t, bob1, want)
+	read(t, bob2, want)
+	write(t, ann, `{"type":"BIZ","code":"CHAT_SEND","data":{"toUserId":7}}`)
+	read(t, seven, `{"type":"BIZ","code":"CHAT_RECEIVE","data":{"fromUserId":"ann","toUserId":7}}`)
+	for _, data := range []string{`{"toUserId":null}`, `{"toUserId":""}`, `{"toUserId":[1]}`, `{"toUserId":1.5}`, `{"toUserId":"nobody"}`, `{}`, `[]`, `"x"`, `null`} {
+		write(t, ann, `{"type":"BIZ","code":"CHAT_SEND","data":`+data+`}`)
+	}
+	write(t, ann, `{"type":"BIZ","code":"CHAT_SEND","data":{"toUserId":"bob","content":"last"}}`)
+	read(t, bob1, `{"type":"BIZ","code":"CHAT_RECEIVE","data":{"content":"last","fromUserId":"ann","toUserId":"bob"}}`)
+	heartbeat(t, ann) // nothing was sent to the sender
+}
+
+// TestSampleHandlersLog: what the reference only logs is logged.
+func TestSampleHandlersLog(t *testing.T) {
+	for code, want := range map[string]string{
+		CodeNoticeAck: "notice acknowledged", CodeOrderCreate: "order created", CodeChatSend: "chat message without a target",
+	} {
+		r := start(t, nil)
+		c := r.connect(t, "ann")
+		write(t, c, `{"type":"BIZ","code":"`+code+`","data":{"id":"the-data"}}`)
+		waitFor(t, "the log line", func() bool {
+			log := r.log.String()
+			return strings.Contains(log, want) && strings.Contains(log, "user=ann") && strings.Contains(log, "the-data")
+		})
+		heartbeat(t, c)
+	}
+}
+
+// TestJobsFinishAtDrain: messages that were received are handled, even when
+// the server is told to stop meanwhile.
+func TestJobsFinishAtDrain(t *testing.T) {
+	var handled sync.WaitGroup
+	hold := make(chan struct{})
+	r := start(t, nil, func(s *Server) {
+		s.Handle("JOB", func(context.Context, *Message) error {
+			<-hold
+			handled.Done()
+			return nil
+		})
+	})
+	c := r.connect(t, "ann")
+	handled.Add(10)
+	for range 10 {
+		write(t, c, `{"type":"BIZ","code":"JOB"}`)
+	}
+	heartbeat(t, c)
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	readClose(t, c, 1001, "server shutting down")
+	close(hold)
+	if err := <-stopped; err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	handled.Wait()
+}
+
+func TestHandleMisuse(t *testing.T) {
+	r := start(t, nil)
+	for name, f := range map[string]func(){
+		"no code":     func() { r.Handle("", func(context.Context, *Message) error { return nil }) },
+		"no function": func() { r.Handle("X", nil) },
+		"too late":    func() { r.Handle("X", func(context.Context, *Message) error { return nil }) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			f()
+		}()
+	}
+}
