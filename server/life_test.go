@@ -1,0 +1,256 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+
+	"carillon/server/config"
+)
+
+// TestDrainSpreadsCloses: connections are refused at once, sessions are told
+// one after the other over the window, and Run returns nil.
+func TestDrainSpreadsCloses(t *testing.T) {
+	const sessions = 60
+	const window = 1500 * time.Millisecond
+	r := start(t, func(cfg *config.Config) { cfg.Server.DrainWindow = window })
+	closed := make([]time.Duration, sessions)
+	var began time.Time
+	var wg sync.WaitGroup
+	starting := make(chan struct{})
+	for i := range sessions {
+		c := r.connect(t, "u")
+		wg.Go(func() {
+			<-starting
+			readClose(t, c, 1001, "server shutting down")
+			closed[i] = time.Since(began)
+			_ = c.Close()
+		})
+	}
+	addr := r.Addr()
+	stopped := make(chan error, 1)
+	began = time.Now()
+	close(starting)
+	go func() { stopped <- r.stop() }()
+	waitFor(t, "the port to be closed", func() bool {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		return errors.Is(err, unix.ECONNREFUSED)
+	})
+	if n := r.SessionCount(); n == 0 {
+		t.Error("the port was closed only after the last session")
+	}
+	if err := r.Ready(); err == nil {
+		t.Error("ready while draining")
+	}
+	wg.Wait()
+	if err := <-stopped; err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	late := 0
+	for _, d := range closed {
+		if d > window/2 {
+			late++
+		}
+		if d > window+5*time.Second {
+			t.Errorf("a session was told after %v", d)
+		}
+	}
+	if late < sessions/4 {
+		t.Errorf("%d of %d sessions were told in the second half of the window, want about half", late, sessions)
+	}
+	if _, err := r.PushUser("u", []byte("x")); !errors.Is(err, ErrClosing) {
+		t.Errorf("push after the end: %v, want ErrClosing", err)
+	}
+}
+
+// TestDrainCutsWhoDoesNotAnswer: a client that ignores the close frame is cut
+// after websocket.close-timeout, which is no fault of the shutdown.
+func TestDrainCutsWhoDoesNotAnswer(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.WebSocket.CloseTimeout = 200 * time.Millisecond })
+	c := dialRaw(t, r)
+	c.upgrade("deaf")
+	c.heartbeat()
+	if err := r.stop(); err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	c.expectClose(1001, "server shutting down")
+}
+
+// TestShutdownTimeout cuts what is still there and says so.
+func TestShutdownTimeout(t *testing.T) {
+	hold := make(chan struct{})
+	defer close(hold)
+	r := start(t, func(cfg *config.Config) {
+		cfg.Server.ShutdownTimeout = time.Second
+		cfg.WebSocket.CloseTimeout = time.Minute
+	}, func(s *Server) {
+		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	})
+	c := dialRaw(t, r)
+	c.upgrade("deaf")
+	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	c.heartbeat()
+	began := time.Now()
+	if err := r.stop(); !errors.Is(err, ErrDrainTimeout) {
+		t.Fatalf("run: %v, want ErrDrainTimeout", err)
+	}
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("gave up after %v, before the timeout", took)
+	}
+	c.expectClose(1001, "*")
+}
+
+// TestHTTPFinishesAtDrain: idle HTTP connections do not hold up the end.
+func TestHTTPFinishesAtDrain(t *testing.T) {
+	r := start(t, nil)
+	c := dialRaw(t, r)
+	c.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+	if res, _ := c.response(); res.StatusCode != 200 {
+		t.Fatal(res.Status)
+	}
+	began := time.Now()
+	if err := r.stop(); err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("an idle connection held up the end for %v", took)
+	}
+	c.expectEOF()
+}
+
+func TestAddressInUse(t *testing.T) {
+	r := start(t, nil)
+	_, port, _ := net.SplitHostPort(r.Addr())
+	cfg := config.Default()
+	cfg.Server.Address = "127.0.0.1"
+	cfg.Server.Port, _ = strconv.Atoi(port)
+	other, err := New(cfg, Options{Verifier: testVerifier{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Run(t.Context()); !errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("run: %v, want EADDRINUSE", err)
+	}
+	if err := other.Run(t.Context()); err == nil || errors.Is(err, unix.EADDRINUSE) {
+		t.Errorf("second run: %v, want an error of its own", err)
+	}
+}
+
+// TestSharedPort: two gateways on one port both get connections.
+func TestSharedPort(t *testing.T) {
+	share := func(port int) func(*config.Config) {
+		return func(cfg *config.Config) {
+			cfg.Server.ReusePort = true
+			cfg.Server.Port = port
+		}
+	}
+	a := start(t, share(0))
+	_, port, _ := net.SplitHostPort(a.Addr())
+	n, _ := strconv.Atoi(port)
+	b := start(t, share(n))
+	for i := 0; a.SessionCount() == 0 || b.SessionCount() == 0; i++ {
+		if i == 200 {
+			t.Fatalf("of 200 connections %d and %d were served", a.SessionCount(), b.SessionCount())
+		}
+		a.connect(t, "u")
+	}
+}
+
+// TestConnectionLimit: what is over server.max-connections is refused with 503,
+// and a place that becomes free is given again.
+func TestConnectionLimit(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.Server.MaxConnections = 5 })
+	var conns []*rawConn
+	for range 5 {
+		c := dialRaw(t, r)
+		c.upgrade("full")
+		conns = append(conns, c)
+	}
+	for range 20 {
+		c := dialRaw(t, r)
+		if res, _ := c.response(); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Fatalf("got %s %v, want 503 with Retry-After", res.Status, res.Header)
+		}
+		c.expectEOF()
+	}
+	conns[0].writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+	conns[0].expectClose(1000, "")
+	_ = conns[0].Close()
+	waitFor(t, "a place", func() bool { return r.reactor.Conns() == 4 })
+	dialRaw(t, r).upgrade("again")
+	for _, c := range conns[1:] {
+		c.heartbeat()
+	}
+}
+
+// TestChurnLeavesNothing connects and disconnects many sessions in every way;
+// then index, descriptors, goroutines and heap are back where they were.
+func TestChurnLeavesNothing(t *testing.T) {
+	r := start(t, nil)
+	churn := func(n int) {
+		for i := range n {
+			c := dialRaw(t, r)
+			c.upgrade("churn" + strconv.Itoa(i%7))
+			switch i % 4 {
+			case 0:
+				c.heartbeat()
+			case 1:
+				c.writeFrame(false, 0, ws.OpText, []byte("half a message"))
+			case 2:
+				c.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+				c.expectClose(1000, "")
+			case 3:
+				c.text(`{"type":"BIZ","code":"NOTICE_ACK"}`)
+			}
+			_ = c.Close()
+		}
+		waitFor(t, "all to be gone", func() bool {
+			return r.SessionCount() == 0 && r.OnlineUserCount() == 0 && r.reactor.Conns() == 0
+		})
+	}
+	fds := func() int {
+		names, err := os.ReadDir("/dev/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	churn(200) // pools and tables reach their size
+	beforeFDs, beforeGoroutines, beforeHeap := fds(), runtime.NumGoroutine(), heap()
+	churn(1000)
+	waitFor(t, "descriptors and goroutines", func() bool {
+		return fds() <= beforeFDs+2 && runtime.NumGoroutine() <= beforeGoroutines+3
+	})
+	if after := heap(); after > beforeHeap+(1<<20) {
+		t.Errorf("heap grew from %d to %d bytes over 1,000 connections", beforeHeap, after)
+	}
+	if users := r.OnlineUsers(); len(users) != 0 {
+		t.Errorf("users left: %v", users)
+	}
+}
