@@ -35,7 +35,6 @@ type Decoder struct {
 	opt     DecoderOptions
 	pool    bufferPool
 	partial []*Partial // free ones
-	lent    []byte     // buffer under the message returned last
 	inflate inflater
 }
 
@@ -93,10 +92,6 @@ func NewDecoder(opt DecoderOptions) *Decoder {
 //
 // A close frame is returned raw, see ParseClose.
 func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, err *CloseError) {
-	if d.lent != nil {
-		d.pool.put(d.lent)
-		d.lent = nil
-	}
 	pt := *p
 	if pt != nil && pt.left > 0 {
 		return d.body(p, 0, b)
@@ -195,15 +190,17 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 	return d.body(p, at, b)
 }
 
-// finish turns a complete payload into a message: inflated, checked.
+// finish turns a complete payload into a message: inflated, checked. The buffer
+// under it goes back to the pool already: only Next takes buffers out of it, so
+// the payload stays what it is until then.
 func (d *Decoder) finish(op ws.OpCode, deflated bool, payload []byte, n int) (Message, int, *CloseError) {
 	if deflated {
 		out, err := d.inflate.run(&d.pool, payload, d.opt.MaxMessage)
 		if err != nil {
 			return Message{}, n, err
 		}
-		d.lent = out
-		payload = out
+		d.pool.put(out)
+		payload = out[:len(out):len(out)]
 	}
 	if op == ws.OpText && !utf8.Valid(payload) {
 		return Message{}, n, ErrInvalidUTF8
@@ -242,11 +239,11 @@ func (d *Decoder) body(p **Partial, at int, b []byte) (m Message, n int, err *Cl
 	*p = nil
 	d.freePartial(pt)
 	if deflated {
-		m, n, err = d.finish(op, true, buf, n)
-		d.pool.put(buf)
-		return m, n, err
+		// Not before: finish takes a buffer for what comes out.
+		defer d.pool.put(buf)
+		return d.finish(op, true, buf, n)
 	}
-	d.lent = buf
+	d.pool.put(buf) // see finish
 	if op == ws.OpText && checked != len(buf) {
 		return m, n, ErrInvalidUTF8 // cut within a character
 	}

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"compress/flate"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -87,8 +88,20 @@ func TestInflateKeepsTheWindowOverBFINAL(t *testing.T) {
 	t.Parallel()
 	var f inflater
 	first := strings.Repeat("0123456789", 5000)
-	z := chop(stdDeflateFinal(first)) + stdDeflate("tail")
-	if got, err := inflate(t, &f, z, 1<<20); got != first+"tail" || err != nil {
+	const phrase = "the quick brown fox jumps over the lazy dog"
+	var second bytes.Buffer
+	w, err := flate.NewWriterDict(&second, 9, []byte(first+phrase))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte(phrase + "tail"))
+	w.Flush()
+	if second.Len() > len(phrase) {
+		t.Fatalf("%d bytes: no reference to the window", second.Len())
+	}
+	first += phrase
+	z := chop(stdDeflateFinal(first)) + strings.TrimSuffix(second.String(), flushTail)
+	if got, err := inflate(t, &f, z, 1<<20); got != first+phrase+"tail" || err != nil {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }

@@ -206,9 +206,9 @@ func (p *Policy) selectProtocol(r *Request) string {
 			break
 		}
 		if string(e) == bearerProtocol {
+			// The element after it is the token, not an offer.
 			if _, ok := c.next(); ok {
 				withToken = true
-				continue // the element after it is the token, not an offer
 			}
 		}
 		if i := slices.IndexFunc(p.Protocols, func(s string) bool { return s == string(e) }); i >= 0 {

@@ -140,6 +140,9 @@ func TestPolicyCheckUpgrade(t *testing.T) {
 	if got := (&Policy{}).CheckUpgrade(mustScan(t, edit("Origin", "https://evil.example"))); got != nil {
 		t.Errorf("no CheckOrigin: got %v", got)
 	}
+	if got := (&Policy{}).CheckUpgrade(mustScan(t, edit("Origin", "http://a", "http://a"))); got != RejectOrigin {
+		t.Errorf("two Origins, no CheckOrigin: got %v", got)
+	}
 }
 
 // The whole answer, byte for byte; key and accept are RFC 6455's example (section 1.3).
@@ -216,6 +219,7 @@ func TestSubprotocol(t *testing.T) {
 		{"bearer last", []string{"x, bearer"}, nil, ""},
 		{"a token that looks like a protocol", []string{"bearer, a"}, []string{"a"}, "bearer"},
 		{"a token of bearer", []string{"bearer, bearer"}, nil, "bearer"},
+		{"bearer configured, too", []string{"bearer, tok, a"}, []string{"a", "bearer"}, "bearer"},
 		{"bearer and token in two lines", []string{"bearer", "tok"}, nil, "bearer"},
 	} {
 		var fields []string
