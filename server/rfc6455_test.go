@@ -1,0 +1,560 @@
+package server
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"carillon/server/config"
+)
+
+// The tests of this file run over real sockets against echo mode. Their tables
+// follow the groups of the Autobahn test suite, whose case numbers are named.
+
+func startEcho(t testing.TB, edit ...func(*config.Config)) *running {
+	t.Helper()
+	return start(t, func(cfg *config.Config) {
+		cfg.WebSocket.Echo = true
+		cfg.WebSocket.MaxMessageBytes = 16 << 20
+		cfg.WebSocket.MaxOutboundBytes = 16 << 20
+		for _, f := range edit {
+			f(cfg)
+		}
+	})
+}
+
+func dialEcho(t testing.TB, r *running, lines ...string) *rawConn {
+	t.Helper()
+	c := dialRaw(t, r)
+	c.send(request("/ws", lines...))
+	if res, body := c.response(); res.StatusCode != 101 {
+		t.Fatalf("handshake: %s %s", res.Status, body)
+	}
+	return c
+}
+
+// chop writes b in pieces of n bytes.
+func (c *rawConn) chop(b []byte, n int) {
+	c.t.Helper()
+	for len(b) > 0 {
+		m := min(n, len(b))
+		if _, err := c.Write(b[:m]); err != nil {
+			c.t.Fatalf("write: %v", err)
+		}
+		b = b[m:]
+	}
+}
+
+const (
+	headText   = finBit | byte(ws.OpText)
+	headBinary = finBit | byte(ws.OpBinary)
+	headPing   = finBit | byte(ws.OpPing)
+	headPong   = finBit | byte(ws.OpPong)
+	headClose  = finBit | byte(ws.OpClose)
+)
+
+// sample returns n bytes of text.
+func sample(n int) []byte { return bytes.Repeat([]byte("*-x"), n/3+1)[:n] }
+
+// TestFraming is groups 1.1 and 1.2, and 9.1 to 9.6: sizes, whole and chopped.
+func TestFraming(t *testing.T) {
+	r := startEcho(t)
+	for _, n := range []int{0, 125, 126, 127, 128, 65535, 65536, 1 << 20, 4 << 20} {
+		for _, head := range []byte{headText, headBinary} {
+			for _, chop := range []int{1 << 30, 64 << 10, 997, 1} {
+				if n > 4096 && chop == 1 || n > 1<<20 && chop == 997 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%#x/%d/%d", head, n, chop), func(t *testing.T) {
+					t.Parallel()
+					c := dialEcho(t, r)
+					frame := appendMasked(nil, head, sample(n))
+					go c.chop(frame, chop)
+					c.expectFrame(head, sample(n))
+				})
+			}
+		}
+	}
+}
+
+// TestPings is group 2.
+func TestPings(t *testing.T) {
+	r := startEcho(t)
+	c := dialEcho(t, r)
+	for _, p := range [][]byte{nil, []byte("Hello"), {0, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0, 0xff}, sample(125)} { // 2.1 to 2.4
+		c.writeFrame(true, 0, ws.OpPing, p)
+		c.expectFrame(headPong, p)
+	}
+	c.chop(appendMasked(nil, headPing, sample(125)), 1) // 2.6
+	c.expectFrame(headPong, sample(125))
+	c.writeFrame(true, 0, ws.OpPong, nil)               // 2.7
+	c.writeFrame(true, 0, ws.OpPong, []byte("unasked")) // 2.8
+	c.writeFrame(true, 0, ws.OpPing, []byte("asked"))   // 2.9
+	c.expectFrame(headPong, []byte("asked"))
+	var ten []byte // 2.10, 2.11
+	for i := range 10 {
+		ten = appendMasked(ten, headPing, fmt.Appendf(nil, "payload-%d", i))
+	}
+	for _, chop := range []int{len(ten), 1} {
+		c.chop(ten, chop)
+		for i := range 10 {
+			c.expectFrame(headPong, fmt.Appendf(nil, "payload-%d", i))
+		}
+	}
+	c.writeFrame(true, 0, ws.OpPing, sample(126)) // 2.5
+	c.expectClose(1002, "*")
+}
+
+// TestReservedBitsAndOpcodes is groups 3 and 4: what was sent before the fault is
+// echoed, nothing after it.
+func TestReservedBitsAndOpcodes(t *testing.T) {
+	r := startEcho(t)
+	type fault struct {
+		name string
+		head byte
+	}
+	var faults []fault
+	for rsv := byte(1); rsv < 8; rsv++ { // 3.1 to 3.7
+		for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpPing, ws.OpClose} {
+			faults = append(faults, fault{fmt.Sprintf("rsv %d op %d", rsv, op), finBit | rsv<<4 | byte(op)})
+		}
+	}
+	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} { // 4.1 and 4.2
+		faults = append(faults, fault{fmt.Sprintf("opcode %d", op), finBit | op})
+	}
+	for _, f := range faults {
+		for _, chop := range []int{1 << 20, 1} {
+			t.Run(fmt.Sprintf("%s/%d", f.name, chop), func(t *testing.T) {
+				t.Parallel()
+				c := dialEcho(t, r)
+				b := appendMasked(nil, headText, []byte("before"))
+				b = appendMasked(b, f.head, nil)
+				b = appendMasked(b, headPing, nil)
+				go func() { _, _ = io.Copy(c.Conn, inPieces(b, chop)) }()
+				c.expectFrame(headText, []byte("before"))
+				c.expectClose(1002, "*")
+			})
+		}
+	}
+}
+
+// inPieces reads b in pieces.
+func inPieces(b []byte, n int) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if len(b) == 0 {
+			return 0, io.EOF
+		}
+		m := copy(p, b[:min(n, len(b))])
+		b = b[m:]
+		return m, nil
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// step is one frame that is sent.
+type step struct {
+	head    byte
+	payload string
+}
+
+// TestFragmentation is group 5.
+func TestFragmentation(t *testing.T) {
+	r := startEcho(t)
+	const text, bin, cont, ping, pong = byte(ws.OpText), byte(ws.OpBinary), byte(ws.OpContinuation), headPing, headPong
+	cases := []struct {
+		name string
+		send []step
+		want []step
+		code int // of the close that ends it, 0 for none
+	}{
+		{"5.1 ping in fragments", []step{{byte(ws.OpPing), "a"}, {finBit | cont, "b"}}, nil, 1002},
+		{"5.2 pong in fragments", []step{{byte(ws.OpPong), "a"}, {finBit | cont, "b"}}, nil, 1002},
+		{"5.3-5.5 two fragments", []step{{text, "fragment1"}, {finBit | cont, "fragment2"}}, []step{{headText, "fragment1fragment2"}}, 0},
+		{"5.6-5.8 ping between", []step{{text, "fragment1"}, {ping, "ping"}, {finBit | cont, "fragment2"}}, []step{{pong, "ping"}, {headText, "fragment1fragment2"}}, 0},
+		{"5.9-5.11 continuation of nothing, last", []step{{finBit | cont, "x"}, {headText, "y"}}, nil, 1002},
+		{"5.12-5.14 continuation of nothing", []step{{cont, "x"}, {headText, "y"}}, nil, 1002},
+		{"5.15 continuation after the end", []step{{text, "a"}, {finBit | cont, "b"}, {cont, "c"}, {headText, "d"}}, []step{{headText, "ab"}}, 1002},
+		{"5.16, 5.17 first frame a continuation", []step{{cont, "a"}, {text, "b"}, {finBit | cont, "c"}}, nil, 1002},
+		{"5.18 text inside text", []step{{text, "a"}, {headText, "b"}}, nil, 1002},
+		{"5.19, 5.20 six fragments with pings", []step{{text, "1"}, {cont, "2"}, {ping, "p1"}, {cont, "3"}, {cont, "4"}, {ping, "p2"}, {finBit | cont, "5"}},
+			[]step{{pong, "p1"}, {pong, "p2"}, {headText, "12345"}}, 0},
+		{"empty fragments", []step{{text, ""}, {cont, ""}, {finBit | cont, ""}}, []step{{headText, ""}}, 0},
+		{"empty middle", []step{{bin, "a"}, {cont, ""}, {finBit | cont, "\xff"}}, []step{{headBinary, "a\xff"}}, 0},
+	}
+	for _, tc := range cases {
+		for _, chop := range []int{1 << 20, 1} {
+			t.Run(fmt.Sprintf("%s/%d", tc.name, chop), func(t *testing.T) {
+				t.Parallel()
+				c := dialEcho(t, r)
+				var b []byte
+				for _, s := range tc.send {
+					b = appendMasked(b, s.head, []byte(s.payload))
+				}
+				if tc.code == 0 {
+					b = appendMasked(b, headClose, closePayload(1000, ""))
+				}
+				go func() { _, _ = io.Copy(c.Conn, inPieces(b, chop)) }()
+				for _, w := range tc.want {
+					c.expectFrame(w.head, []byte(w.payload))
+				}
+				c.expectClose(max(tc.code, 1000), "*")
+			})
+		}
+	}
+}
+
+// TestUTF8 is group 6: every text is sent whole, cut at every byte into
+// fragments, and byte by byte.
+func TestUTF8(t *testing.T) {
+	r := startEcho(t)
+	valid := []string{
+		"Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\x00", "\u0080", "\u0800", "\U00010000", "\x7f", "\u07ff", "\uffff",
+		"\U0010ffff", "\ud7ff", "\ue000", "\ufffd", "\ufffe", "\U0001fffe", "𠜎𠜱", "\ufeff",
+	}
+	invalid := []string{
+		"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited", // 6.3
+		"\x80", "\xbf", "\x80\xbf\x80", "\xc0 ", "\xe0 ", "\xf0 ", "\xf8 ", "\xfc ", "\xc3", "\xe2\x82", "\xf0\x9f\x98",
+		"\xfe", "\xff", "\xfe\xfe\xff\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xf8\x80\x80\x80\xaf",
+		"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xc0\x80", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xbf\xbf",
+		"\xed\xa0\x80\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf",
+	}
+	send := func(c *rawConn, s string, cut int) []byte {
+		if cut < 0 {
+			return appendMasked(nil, headText, []byte(s))
+		}
+		b := appendMasked(nil, byte(ws.OpText), []byte(s[:cut]))
+		return appendMasked(b, finBit|byte(ws.OpContinuation), []byte(s[cut:]))
+	}
+	t.Run("valid", func(t *testing.T) {
+		t.Parallel()
+		c := dialEcho(t, r)
+		for _, s := range valid {
+			for cut := -1; cut <= len(s); cut++ {
+				for _, chop := range []int{1 << 20, 1} {
+					c.chop(send(c, s, cut), chop)
+					c.expectFrame(headText, []byte(s))
+				}
+			}
+		}
+	})
+	for i, s := range invalid {
+		t.Run(fmt.Sprintf("invalid %d", i), func(t *testing.T) {
+			t.Parallel()
+			for cut := -1; cut <= len(s); cut++ {
+				c := dialEcho(t, r)
+				b := send(c, s, cut)
+				go func() { _, _ = io.Copy(c.Conn, inPieces(b, 3)) }()
+				c.expectClose(1007, "*")
+			}
+		})
+	}
+	// 6.4: the close comes with the first byte that can not be text, in the
+	// middle of a frame and of a message that never ends.
+	t.Run("fail fast", func(t *testing.T) {
+		t.Parallel()
+		c := dialEcho(t, r)
+		c.writeFrame(false, 0, ws.OpText, []byte("good so far"))
+		frame := appendMasked(nil, byte(ws.OpContinuation), append([]byte("\xf4\x90"), sample(1000)...))
+		c.send(string(frame[:len(frame)-1000]))
+		c.expectClose(1007, "*")
+	})
+}
+
+// TestCloses is group 7.
+func TestCloses(t *testing.T) {
+	r := startEcho(t)
+	cases := []struct {
+		name    string
+		payload []byte
+		code    int
+	}{
+		{"7.3.2 one byte", []byte{1}, 1002},
+		{"7.3.3 code", closePayload(1000, ""), 1000},
+		{"7.3.4 reason", closePayload(1000, "Hello World!"), 1000},
+		{"7.3.5 longest reason", closePayload(1000, strings.Repeat("*", 123)), 1000},
+		{"7.3.6 too long a reason", closePayload(1000, strings.Repeat("*", 124)), 1002},
+		{"7.5.1 reason is no text", closePayload(1000, "\xce\xba\xed\xa0\x80"), 1007},
+	}
+	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} { // 7.7
+		cases = append(cases, struct {
+			name    string
+			payload []byte
+			code    int
+		}{fmt.Sprint("7.7 ", code), closePayload(code, "why"), code})
+	}
+	for _, code := range []int{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65535} { // 7.9, 7.13
+		cases = append(cases, struct {
+			name    string
+			payload []byte
+			code    int
+		}{fmt.Sprint("7.9 ", code), closePayload(code, ""), 1002})
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := dialEcho(t, r)
+			b := appendMasked(nil, headText, []byte("before")) // 7.1.1
+			b = appendMasked(b, headClose, tc.payload)
+			b = appendMasked(b, headClose, closePayload(1000, "")) // 7.1.2
+			b = appendMasked(b, headPing, nil)                     // 7.1.3
+			b = appendMasked(b, headText, []byte("after"))         // 7.1.4
+			c.send(string(b))
+			c.expectFrame(headText, []byte("before"))
+			if tc.code != int(tc.payload[0])<<8+int(tc.payload[min(1, len(tc.payload)-1)]) {
+				c.expectClose(tc.code, "*")
+				return
+			}
+			c.expectClose(tc.code, string(tc.payload[2:]))
+		})
+	}
+	t.Run("7.3.1 no code", func(t *testing.T) {
+		c := dialEcho(t, r)
+		c.writeFrame(true, 0, ws.OpClose, nil)
+		if h, p, err := c.readFrame(); err != nil || h != headClose || len(p) != 0 && string(p) != "\x03\xe8" {
+			t.Fatalf("got %#x %q, %v", h, p, err)
+		}
+		c.expectEOF()
+	})
+	t.Run("7.1.5 close inside a message", func(t *testing.T) {
+		c := dialEcho(t, r)
+		c.writeFrame(false, 0, ws.OpText, []byte("half"))
+		c.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+		c.expectClose(1000, "")
+	})
+}
+
+// TestLargeFragmented is groups 9.3, 9.4 and 10: one message in fragments of
+// many sizes.
+func TestLargeFragmented(t *testing.T) {
+	r := startEcho(t)
+	const size = 1 << 20
+	for _, fragment := range []int{64, 256, 1000, 1300, 4 << 10, 64 << 10, 256 << 10, size} {
+		t.Run(fmt.Sprint(fragment), func(t *testing.T) {
+			t.Parallel()
+			c := dialEcho(t, r)
+			go c.chop(fragmented(sample(size), fragment, byte(ws.OpText)), 64<<10)
+			c.expectFrame(headText, sample(size))
+		})
+	}
+}
+
+// fragmented is a message in fragments of n bytes; head is that of the first one,
+// without FIN.
+func fragmented(payload []byte, n int, head byte) []byte {
+	var b []byte
+	for at := 0; ; at += n {
+		h := head
+		if at > 0 {
+			h = byte(ws.OpContinuation)
+		}
+		if at+n >= len(payload) {
+			return appendMasked(b, h|finBit, payload[at:])
+		}
+		b = appendMasked(b, h, payload[at:at+n])
+	}
+}
+
+// TestCompression is groups 12 and 13: negotiation, and messages of many sizes
+// compressed by the client and by the server.
+func TestCompression(t *testing.T) {
+	r := startEcho(t, func(cfg *config.Config) {
+		cfg.WebSocket.Compression = true
+		cfg.WebSocket.CompressionMinBytes = 16
+	})
+	const agreed = "permessage-deflate"
+	for offer, want := range map[string]bool{
+		"permessage-deflate":                                                          true,
+		"permessage-deflate; client_max_window_bits":                                  true,
+		"permessage-deflate; client_max_window_bits=10":                               true,
+		"permessage-deflate; server_no_context_takeover":                              true,
+		"permessage-deflate; server_no_context_takeover; client_no_context_takeover":  true,
+		"permessage-deflate; server_max_window_bits=10":                               false,
+		"permessage-deflate; server_max_window_bits=10, permessage-deflate":           true,
+		"permessage-deflate; server_max_window_bits=15":                               true,
+		"permessage-deflate; unknown":                                                 false,
+		"permessage-deflate; client_no_context_takeover; client_no_context_takeover":  false,
+		"x-webkit-deflate-frame":                                                      false,
+		"x-unknown, permessage-deflate; client_max_window_bits, permessage-something": true,
+	} {
+		c := dialRaw(t, r)
+		c.send(request("/ws", "Sec-WebSocket-Extensions: "+offer))
+		res, body := c.response()
+		got := res.Header.Get("Sec-WebSocket-Extensions")
+		if res.StatusCode != 101 || strings.HasPrefix(got, agreed) != want {
+			t.Errorf("offer %q: %s %q %s", offer, res.Status, got, body)
+		}
+		c.writeFrame(true, 0, ws.OpText, []byte("either way"))
+		c.expectFrame(headText, []byte("either way"))
+	}
+	for _, n := range []int{0, 1, 16, 64, 256, 1 << 10, 4 << 10, 16 << 10, 128 << 10, 1 << 20} {
+		for _, random := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d/random=%v", n, random), func(t *testing.T) {
+				t.Parallel()
+				c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
+				payload := sample(n)
+				head := byte(ws.OpText)
+				if random {
+					src := rand.NewChaCha8([32]byte{byte(n)})
+					_, _ = src.Read(payload)
+					head = byte(ws.OpBinary)
+				}
+				const rsv1 = 0x40
+				for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.BestCompression} {
+					packed := deflate(t, payload, level)
+					for _, frame := range [][]byte{
+						appendMasked(nil, finBit|rsv1|head, packed),
+						fragmented(packed, max(len(packed)/3, 1), rsv1|head),
+						appendMasked(nil, finBit|head, payload), // 12: not every message need be compressed
+					} {
+						go c.chop(frame, 8<<10)
+						h, p, err := c.readFrame()
+						if err != nil {
+							t.Fatal(err)
+						}
+						if h&rsv1 != 0 {
+							p = inflate(t, p)
+						}
+						if h&^rsv1 != finBit|head || !bytes.Equal(p, payload) {
+							t.Fatalf("got frame %#x of %d bytes, want %d", h, len(p), n)
+						}
+					}
+				}
+			})
+		}
+	}
+	t.Run("bomb", func(t *testing.T) {
+		c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate")
+		c.writeFrame(true, 4, ws.OpText, deflate(t, make([]byte, 16<<20+1), flate.BestCompression))
+		c.expectClose(1009, "*")
+	})
+	t.Run("no deflate data", func(t *testing.T) {
+		c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate")
+		c.writeFrame(true, 4, ws.OpText, []byte("\xff\xff\xff"))
+		c.expectClose(1007, "*")
+	})
+	t.Run("compressed text that is none", func(t *testing.T) {
+		c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate")
+		c.writeFrame(true, 4, ws.OpText, deflate(t, []byte("\xed\xa0\x80"), flate.BestSpeed))
+		c.expectClose(1007, "*")
+	})
+}
+
+// deflate compresses as RFC 7692 §7.2.1 says.
+func deflate(t testing.TB, b []byte, level int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, level)
+	if err == nil {
+		_, err = w.Write(b)
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\x00\x00\xff\xff"))
+}
+
+func inflate(t testing.TB, b []byte) []byte {
+	t.Helper()
+	out, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(b), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestRightUnderLoad: handshakes and frames byte by byte, frames in the segment
+// of the request and a 1 MiB message in fragments are right on every loop while
+// broadcasts flood it and others echo.
+func TestRightUnderLoad(t *testing.T) {
+	r := startEcho(t, func(cfg *config.Config) { cfg.Server.EventLoops = 3 })
+	stop := make(chan struct{})
+	var load sync.WaitGroup
+	flood := []byte("flood " + strings.Repeat("f", 500))
+	for range 12 { // receivers, who also echo
+		c := dialEcho(t, r)
+		load.Go(func() {
+			<-stop
+			_ = c.Close()
+		})
+		go func() { _, _ = io.Copy(io.Discard, c.br) }()
+		load.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if _, err := c.Write(appendMasked(nil, headText, sample(300))); err != nil {
+					return
+				}
+			}
+		})
+	}
+	load.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = r.Broadcast(flood)
+			}
+		}
+	})
+	defer load.Wait()
+	defer close(stop)
+
+	// readMine skips the flood.
+	readMine := func(c *rawConn, head byte, want []byte) {
+		t.Helper()
+		for {
+			h, p, err := c.readFrame()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(p, flood) {
+				continue
+			}
+			if h != head || !bytes.Equal(p, want) {
+				t.Fatalf("got frame %#x %.60q (%d bytes), want %#x %.60q (%d bytes)", h, p, len(p), head, want, len(want))
+			}
+			return
+		}
+	}
+	for i := range 12 {
+		mine := fmt.Appendf(nil, "mine %d", i)
+		all := []byte(request("/ws"))
+		for range 3 {
+			all = appendMasked(all, headText, mine)
+		}
+		c := dialRaw(t, r)
+		if i%2 == 0 {
+			c.chop(all, 1)
+		} else {
+			c.send(string(all))
+		}
+		if res, body := c.response(); res.StatusCode != 101 {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+		for range 3 {
+			readMine(c, headText, mine)
+		}
+		if i%3 == 0 {
+			go c.chop(fragmented(sample(1<<20), 10_000, byte(ws.OpText)), 9_999)
+			readMine(c, headText, sample(1<<20))
+		}
+		_ = c.Close()
+	}
+}
