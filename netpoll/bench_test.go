@@ -106,8 +106,6 @@ func BenchmarkIdleMemory(b *testing.B) {
 		a := open(low, low)
 		settled := open(high, high-low)
 		collected := srv.do("gc")
-		// The heap of the low mark was not collected; take the difference after both.
-		_ = a
 		per := func(x, y int64) float64 { return float64(x-y) / float64(high-low) }
 		b.ReportMetric(per(settled.RSS, a.RSS), "rss_B/conn")
 		b.ReportMetric(float64(collected.Heap)/high, "heap_B/conn")

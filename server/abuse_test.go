@@ -1,0 +1,235 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"carillon/server/config"
+)
+
+// abuse is what a public port sees: clients that begin a handshake and do not
+// end it, one that is pushed to and does not read, one that sends messages over
+// the limit. It goes on until stop is closed.
+func abuse(addr string, halfOpen int, stop <-chan struct{}) (wait func()) {
+	var wg sync.WaitGroup
+	running := func() bool {
+		select {
+		case <-stop:
+			return false
+		default:
+			return true
+		}
+	}
+	session := func(user string) (net.Conn, *bufio.Reader) {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			return nil, nil
+		}
+		_ = nc.SetDeadline(time.Now().Add(testPatience))
+		br := bufio.NewReader(nc)
+		_, _ = io.WriteString(nc, request("/ws?token=u-"+user))
+		if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
+			_ = nc.Close()
+			return nil, nil
+		}
+		return nc, br
+	}
+
+	// Half-open handshakes, each a byte now and then, opened again when cut.
+	wg.Go(func() {
+		conns := make([]net.Conn, halfOpen)
+		defer func() {
+			for _, nc := range conns {
+				if nc != nil {
+					_ = nc.Close()
+				}
+			}
+		}()
+		tick := time.NewTicker(time.Second / time.Duration(halfOpen))
+		defer tick.Stop()
+		for i := 0; running(); i = (i + 1) % halfOpen {
+			<-tick.C
+			if conns[i] != nil {
+				if _, err := io.WriteString(conns[i], "x"); err == nil {
+					continue
+				}
+				_ = conns[i].Close()
+			}
+			nc, err := net.Dial("tcp", addr)
+			if err != nil {
+				conns[i] = nil
+				continue
+			}
+			_, _ = io.WriteString(nc, "GET /ws?token=u-x HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+			conns[i] = nc
+		}
+	})
+	// A session that does not read what is pushed to it.
+	wg.Go(func() {
+		body := `{"message":"` + strings.Repeat("s", 64<<10) + `"}`
+		for running() {
+			nc, _ := session("slow")
+			for i := 0; nc != nil && running() && i < 40; i++ {
+				res, err := http.Post("http://"+addr+"/websocket/send/user/slow", "application/json", strings.NewReader(body))
+				if err == nil {
+					_ = res.Body.Close()
+				}
+			}
+			if nc != nil {
+				_ = nc.Close()
+			}
+		}
+	})
+	// A message of a megabyte, over the limit.
+	wg.Go(func() {
+		big := appendMasked(nil, headText, make([]byte, 1<<20))
+		for running() {
+			nc, br := session("big")
+			if nc == nil {
+				continue
+			}
+			_, _ = nc.Write(big)
+			_, _ = io.Copy(io.Discard, br)
+			_ = nc.Close()
+		}
+	})
+	return wg.Wait
+}
+
+// TestHealthyUnderAbuse: who behaves gets every acknowledgement and every push
+// while others do not.
+func TestHealthyUnderAbuse(t *testing.T) {
+	const healthy = 100
+	r := start(t, func(cfg *config.Config) { cfg.Server.HandshakeTimeout = 2 * time.Second })
+	stop := make(chan struct{})
+	wait := abuse(r.Addr(), 200, stop)
+	defer wait()
+	defer close(stop)
+	var conns []*rawConn
+	for i := range healthy {
+		c := dialRaw(t, r)
+		c.upgrade(fmt.Sprint("h", i))
+		conns = append(conns, c)
+	}
+	for round := range 10 {
+		for i, c := range conns {
+			c.heartbeat()
+			if _, err := r.PushUser(fmt.Sprint("h", i), fmt.Append(nil, round)); err != nil && !errors.Is(err, ErrBusy) {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range conns {
+			c.expectText(fmt.Sprint(round))
+		}
+	}
+}
+
+// BenchmarkHealthyUnderAbuse is the heartbeat round trip of 10,000 connections,
+// 1,000 a second in all, before and while 1,000 half-open handshakes, a slow
+// reader and messages of 1 MB are under way. The clients share the cores with
+// the gateway, which is a process of its own.
+func BenchmarkHealthyUnderAbuse(b *testing.B) {
+	const healthy, phase = 10000, 10 * time.Second
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			b.Errorf("gateway: %v", err)
+		}
+	})
+	addr, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	addr = strings.TrimSpace(addr)
+
+	conns := make([]net.Conn, healthy)
+	for i := range conns {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		conns[i] = nc
+		_, _ = io.WriteString(nc, request(fmt.Sprintf("/ws?token=u-%d", i)))
+		var head [512]byte
+		if n, err := nc.Read(head[:]); err != nil || !strings.HasPrefix(string(head[:n]), "HTTP/1.1 101 ") || !strings.HasSuffix(string(head[:n]), "\r\n\r\n") {
+			b.Fatalf("handshake %d: %q, %v", i, head[:n], err)
+		}
+	}
+	b.Cleanup(func() {
+		for _, nc := range conns {
+			_ = nc.Close()
+		}
+	})
+	beat := appendMasked(nil, headText, []byte(heartbeatRequest))
+	ackSize := ws.HeaderSize(ws.Header{Length: int64(len(heartbeatAck))}) + len(heartbeatAck)
+	measure := func() []time.Duration {
+		took := make([]time.Duration, healthy)
+		var lost atomic.Int64
+		var wg sync.WaitGroup
+		began := time.Now()
+		for i, nc := range conns {
+			wg.Go(func() {
+				due := began.Add(phase * time.Duration(i) / healthy)
+				time.Sleep(time.Until(due))
+				ack := make([]byte, ackSize)
+				_ = nc.SetDeadline(time.Now().Add(testPatience))
+				if _, err := nc.Write(beat); err != nil {
+					lost.Add(1)
+				} else if _, err := io.ReadFull(nc, ack); err != nil || string(ack[2:]) != heartbeatAck {
+					lost.Add(1)
+				}
+				took[i] = time.Since(due) // from when it was due: nothing is hidden
+			})
+		}
+		wg.Wait()
+		if n := lost.Load(); n > 0 {
+			b.Errorf("%d of %d heartbeats got no acknowledgement", n, healthy)
+		}
+		slices.Sort(took)
+		return took
+	}
+	ms := func(all []time.Duration, q float64) float64 {
+		return float64(all[int(q*float64(len(all)-1))].Microseconds()) / 1000
+	}
+	for b.Loop() {
+		before := measure()
+		stop := make(chan struct{})
+		wait := abuse(addr, 1000, stop)
+		during := measure()
+		close(stop)
+		wait()
+		b.ReportMetric(ms(before, .5), "p50_before_ms")
+		b.ReportMetric(ms(during, .5), "p50_during_ms")
+		b.ReportMetric(ms(before, .99), "p99_before_ms")
+		b.ReportMetric(ms(during, .99), "p99_during_ms")
+		b.ReportMetric(ms(during, 1), "max_during_ms")
+	}
+}
