@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -217,12 +216,4 @@ func (c *rawConn) expectEOF() {
 
 func closePayload(code int, reason string) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(code)), reason...)
-}
-
-// named makes a subtest name of a piece of input.
-func named(i int, s string) string {
-	if len(s) > 40 {
-		s = s[:40]
-	}
-	return fmt.Sprintf("%d %s", i, s)
 }
