@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -144,50 +142,8 @@ func TestHealthyUnderAbuse(t *testing.T) {
 // the gateway, which is a process of its own.
 func BenchmarkHealthyUnderAbuse(b *testing.B) {
 	const healthy, phase = 10000, 10 * time.Second
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childVariable+"=1")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		_ = in.Close()
-		if err := cmd.Wait(); err != nil {
-			b.Errorf("gateway: %v", err)
-		}
-	})
-	addr, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		b.Fatal(err)
-	}
-	addr = strings.TrimSpace(addr)
-
-	conns := make([]net.Conn, healthy)
-	for i := range conns {
-		nc, err := net.Dial("tcp", addr)
-		if err != nil {
-			b.Fatal(err)
-		}
-		conns[i] = nc
-		_, _ = io.WriteString(nc, request(fmt.Sprintf("/ws?token=u-%d", i)))
-		var head [512]byte
-		if n, err := nc.Read(head[:]); err != nil || !strings.HasPrefix(string(head[:n]), "HTTP/1.1 101 ") || !strings.HasSuffix(string(head[:n]), "\r\n\r\n") {
-			b.Fatalf("handshake %d: %q, %v", i, head[:n], err)
-		}
-	}
-	b.Cleanup(func() {
-		for _, nc := range conns {
-			_ = nc.Close()
-		}
-	})
+	addr, _ := startChild(b)
+	conns := dialMany(b, addr, healthy)
 	beat := appendMasked(nil, headText, []byte(heartbeatRequest))
 	ackSize := ws.HeaderSize(ws.Header{Length: int64(len(heartbeatAck))}) + len(heartbeatAck)
 	measure := func() []time.Duration {

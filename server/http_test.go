@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +73,63 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("%s%s: got %d, want %d", c.addr, c.path, res.StatusCode, c.status)
 		}
 	}
+}
+
+// TestHTTPOnTheSamePort: what an HTTP client may do works on the port that
+// clients connect to: pipelining, chunked bodies, Expect, HEAD, bodies in pieces.
+func TestHTTPOnTheSamePort(t *testing.T) {
+	r := start(t, nil)
+	ann := dialRaw(t, r)
+	ann.upgrade("ann")
+	ann.heartbeat()
+	c := dialRaw(t, r)
+	head := "POST /websocket/send/user/ann HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+	want := func(status int) {
+		t.Helper()
+		if res, body := c.response(); res.StatusCode != status {
+			t.Fatalf("%s %s, want %d", res.Status, body, status)
+		}
+	}
+
+	plain := head + "Content-Length: 17\r\n\r\n{\"message\":\"one\"}"
+	c.send(plain + plain + plain)
+	for range 3 {
+		want(200)
+		ann.expectText("one")
+	}
+
+	c.send(head + "Transfer-Encoding: chunked\r\n\r\n")
+	for _, chunk := range []string{`{"mess`, `age":"t`, `wo"}`} {
+		c.send(fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk))
+	}
+	c.send("0\r\n\r\n")
+	want(200)
+	ann.expectText("two")
+
+	c.send(head + "Expect: 100-continue\r\nContent-Length: 19\r\n\r\n")
+	want(100)
+	c.send(`{"message":"three"}`)
+	want(200)
+	ann.expectText("three")
+
+	large := strings.Repeat("x", 300_000)
+	body := `{"message":"` + large + `"}`
+	c.send(head + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body)))
+	for at := 0; at < len(body); at += 10_000 {
+		c.send(body[at:min(at+10_000, len(body))])
+	}
+	want(200)
+	ann.expectText(large)
+
+	c.send("HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	res, err := http.ReadResponse(c.br, &http.Request{Method: "HEAD"})
+	if err != nil || res.StatusCode != 200 || res.ContentLength < 1000 {
+		t.Fatalf("HEAD: %+v, %v", res, err)
+	}
+	want(200)
+
+	c.send("GET /websocket/online/count HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	want(200)
+	c.expectEOF()
+	waitFor(t, "its place to be free", func() bool { return r.reactor.Conns() == 1 })
 }

@@ -2,10 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
-	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -15,7 +11,6 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/server/auth"
-	"carillon/server/config"
 )
 
 func TestMain(m *testing.M) {
@@ -66,35 +61,4 @@ func (s *syncBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
-}
-
-// childVariable makes the test binary run a gateway instead of tests: benchmarks
-// with many connections need the descriptors of two processes.
-const childVariable = "CARILLON_TEST_CHILD"
-
-// runChild serves until standard input ends.
-func runChild() int {
-	cfg := config.Default()
-	cfg.Server.Address = "127.0.0.1"
-	cfg.Server.Port = 0
-	cfg.Server.DrainWindow = 0
-	srv, err := New(cfg, Options{
-		Logger:   slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-		Verifier: testVerifier{},
-		OnListen: func(addr string) { fmt.Println(addr) },
-	})
-	if err == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		go func() {
-			_, _ = io.Copy(io.Discard, os.Stdin)
-			cancel()
-		}()
-		err = srv.Run(ctx)
-		cancel()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
 }
