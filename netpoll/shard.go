@@ -55,6 +55,8 @@ type Shard struct {
 	next      int
 	nextMany  int
 	busiest   int      // longest batch since the last tick
+	sends     int      // length of a slice of the sweep
+	quiet     int      // slices since something came in
 	resumable []Handle // blocked connections to go on with
 	resumed   int      // of them, done
 	dirty     []*Conn
@@ -161,8 +163,16 @@ func (s *Shard) onWritable(h Handle) {
 // for.
 const smallBatch = 1024
 
-// run does one slice of the shard's work. Loop only.
-func (s *Shard) run() { s.slice(opSends, sweepSends) }
+// run does one slice of the shard's work: a short one, unless nothing has come in
+// for a while. Loop only.
+func (s *Shard) run() {
+	if s.quiet++; s.quiet == 1 {
+		s.sends = sweepSends
+	} else if s.quiet > quietSlices {
+		s.sends = min(2*s.sends, sweepSendsMax)
+	}
+	s.slice(opSends, s.sends)
+}
 
 // slice is run with at most so many sends for operations and in the sweep.
 func (s *Shard) slice(ops, sends int) {

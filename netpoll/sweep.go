@@ -37,6 +37,11 @@ const (
 	// costs less than a per cent of that. With 256 the median heartbeat of a
 	// bystander takes 6 ms during fan-out, with 64 it takes 2.5 ms.
 	sweepSends = 64
+	// sweepSendsMax is what a slice grows to when nothing came in for quietSlices
+	// slices: each pause lets receivers fall asleep, whom the next sends have to
+	// wake again. It makes lone broadcasts some 5 % cheaper.
+	sweepSendsMax = 512
+	quietSlices   = 32
 	// sweepVisits bounds the slots looked at in one slice.
 	sweepVisits = 8192
 	// opSends is the number of operations in one slice, a frame or close for one

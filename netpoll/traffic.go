@@ -18,6 +18,7 @@ func (s *Shard) traffic(c *Conn) gnet.Action {
 	if len(buf) == 0 {
 		return gnet.None
 	}
+	s.quiet = 0
 	if c.has(flagHeld) {
 		held := append(s.held[c], buf...)
 		_, _ = c.gc.Discard(-1)
