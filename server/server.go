@@ -228,6 +228,9 @@ func (s *Server) announce(addr string) {
 	if cfg.Admin.Open {
 		s.log.Warn("admin.open is true: anybody who reaches this port can push and kick, web pages included")
 	}
+	if cfg.Server.ReusePort {
+		s.log.Warn("server.reuse-port is true: pushes and counts are those of this process alone, other processes on the port have their own")
+	}
 	s.log.Info("serving", "addr", addr, "endpoint", cfg.WebSocket.Endpoint, "node", cfg.Server.NodeID, "version", s.opt.Version,
 		"loops", s.reactor.Loops(), "max_connections", s.reactor.MaxConns(), "pid", os.Getpid())
 }
