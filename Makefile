@@ -14,7 +14,7 @@ run: build
 
 ## build: the binary, in bin/
 build:
-	$(GO) build -trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$(VERSION)" -o bin/carillon ./cmd/carillon
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$(VERSION)" -o bin/carillon ./cmd/carillon
 
 ## test: everything, installing what is missing
 test: setup lint
