@@ -338,3 +338,58 @@ func shardModel(t *testing.T, seed uint64) {
 		t.Errorf("%d bytes are counted as queued, want 0", s.outBytes)
 	}
 }
+
+// closingOthers is a Handler that closes the whole house with its first member.
+type closingOthers struct {
+	silent
+	all *[]*modelClient
+}
+
+func (h closingOthers) Closed(*Conn, Cause) {
+	for _, m := range *h.all {
+		m.c.Close(codec.CloseNormal, "", CauseHandler)
+	}
+}
+
+// TestClosedClosesOthers falls behind with several connections at once, where the
+// handler of the first that is closed closes the others.
+func TestClosedClosesOthers(t *testing.T) {
+	t.Parallel()
+	s := newTestShard(t, Options{MaxOutbound: 8 << 10})
+	var all []*modelClient
+	s.r.handler = closingOthers{all: &all}
+	for range 8 {
+		m := s.addModelClient(t, rand.New(rand.NewPCG(5, 5)), false) // all the same buffer
+		m.c.flags |= flagOpened
+		all = append(all, m)
+	}
+	f := codec.NewText(bytes.Repeat([]byte("x"), 4000))
+	for n := 0; s.open > 0; n++ {
+		if n > 100 {
+			t.Fatalf("%d connections are open after %d broadcasts nobody read", s.open, n)
+		}
+		for _, m := range all {
+			m.expect(f)
+		}
+		if err := s.push(op{kind: opBroadcast, frame: f}); err != nil {
+			t.Fatal(err)
+		}
+		s.run()
+	}
+	if len(s.blocked) != 0 {
+		t.Errorf("%d closed connections are listed as blocked", len(s.blocked))
+	}
+	deadline := time.Now().Add(testPatience)
+	for _, m := range all {
+		for !m.eof {
+			if time.Now().After(deadline) {
+				t.Fatal("a closed connection is not shut")
+			}
+			m.read(1 << 16)
+			s.run()
+		}
+		if code := m.check(t, "client"); code != codec.CloseTryAgainLater && code != codec.CloseNormal {
+			t.Errorf("close code %d, want 1013 or 1000", code)
+		}
+	}
+}

@@ -106,7 +106,8 @@ func (s *Shard) floor(k int) uint64 {
 // limit, and finds the new tail.
 func (s *Shard) evict(k int, limit uint64) {
 	tail := noTail
-	for i := len(s.blocked) - 1; i >= 0; i-- {
+	// Handler.Closed may close others of the list: it can shrink by more than one.
+	for i := len(s.blocked) - 1; i >= 0; i = min(i, len(s.blocked)) - 1 {
 		c := s.blocked[i]
 		h := &s.hot[c.slot]
 		if h.log() != k {
