@@ -91,8 +91,8 @@ func TestUserWithManySessions(t *testing.T) {
 	for range 50 {
 		all = append(all, r.connect(t, "many"))
 	}
-	if n, err := r.PushUser("many", []byte("all")); n != 50 || err != nil {
-		t.Fatalf("push reached %d, %v", n, err)
+	if n, err := r.PushUsers([]string{"many", "nobody", "many"}, []byte("all")); n != 50 || err != nil {
+		t.Fatalf("push to a user named twice reached %d, %v", n, err)
 	}
 	for i, c := range all {
 		read(t, c, "all")
