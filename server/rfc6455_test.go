@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,14 +44,33 @@ func dialEcho(t testing.TB, r *running, lines ...string) *rawConn {
 // chop writes b in pieces of n bytes.
 func (c *rawConn) chop(b []byte, n int) {
 	c.t.Helper()
-	for len(b) > 0 {
-		m := min(n, len(b))
-		if _, err := c.Write(b[:m]); err != nil {
+	for piece := range slices.Chunk(b, n) {
+		if _, err := c.Write(piece); err != nil {
 			c.t.Fatalf("write: %v", err)
 		}
-		b = b[m:]
 	}
 }
+
+// pour is chop beside the test, which reads meanwhile. The server may close
+// before it has read all: what arrived is judged by what it answers.
+func (c *rawConn) pour(b []byte, n int) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for piece := range slices.Chunk(b, n) {
+			if _, err := c.Write(piece); err != nil {
+				return
+			}
+		}
+	}()
+	c.t.Cleanup(func() {
+		_ = c.Close()
+		<-done
+	})
+}
+
+// whole, as the size of pieces, is one write.
+const whole = 1 << 30
 
 const (
 	headText   = finBit | byte(ws.OpText)
@@ -63,23 +83,61 @@ const (
 // sample returns n bytes of text.
 func sample(n int) []byte { return bytes.Repeat([]byte("*-x"), n/3+1)[:n] }
 
-// TestFraming is groups 1.1 and 1.2, and 9.1 to 9.6: sizes, whole and chopped.
+// payloadOf returns n bytes that may be sent with head: text, or anything but.
+func payloadOf(head byte, n int) []byte {
+	if head&0x0f == byte(ws.OpText) {
+		return sample(n)
+	}
+	return bytes.Repeat([]byte{0xfe, 0x00, 0xff}, n/3+1)[:n]
+}
+
+// TestFraming is 1.1.1 to 1.2.8, text and binary of every length whose header
+// has another form, in one write, in pieces of 997 bytes and in single bytes;
+// 9.1.1 to 9.2.6, 64 KiB to 16 MiB whole; 9.5.1 to 9.6.6, 1 MiB in pieces.
 func TestFraming(t *testing.T) {
 	r := startEcho(t)
-	for _, n := range []int{0, 125, 126, 127, 128, 65535, 65536, 1 << 20, 4 << 20} {
+	type row struct {
+		size   int
+		pieces []int
+	}
+	var rows []row
+	for _, n := range []int{0, 125, 126, 127, 128, 65535, 65536} { // 1.1, 1.2
+		rows = append(rows, row{n, []int{whole, 997, 1}})
+	}
+	for _, n := range []int{256 << 10, 1 << 20, 4 << 20, 8 << 20, 16 << 20} { // 9.1, 9.2
+		rows = append(rows, row{n, []int{whole}})
+	}
+	rows = append(rows, row{1 << 20, []int{64, 128, 256, 512, 1024, 2048}}) // 9.5, 9.6
+	for _, row := range rows {
 		for _, head := range []byte{headText, headBinary} {
-			for _, chop := range []int{1 << 30, 64 << 10, 997, 1} {
-				if n > 4096 && chop == 1 || n > 1<<20 && chop == 997 {
-					continue
-				}
-				t.Run(fmt.Sprintf("%#x/%d/%d", head, n, chop), func(t *testing.T) {
+			for _, piece := range row.pieces {
+				t.Run(fmt.Sprintf("%#x/%d/%d", head, row.size, piece), func(t *testing.T) {
 					t.Parallel()
 					c := dialEcho(t, r)
-					frame := appendMasked(nil, head, sample(n))
-					go c.chop(frame, chop)
-					c.expectFrame(head, sample(n))
+					payload := payloadOf(head, row.size)
+					c.pour(appendMasked(nil, head, payload), piece)
+					c.expectFrame(head, payload)
 				})
 			}
+		}
+	}
+}
+
+// TestRoundTrips is 9.7.1 to 9.8.6: message by message, each way.
+func TestRoundTrips(t *testing.T) {
+	r := startEcho(t)
+	for _, n := range []int{0, 16, 64, 256, 1024, 4096} {
+		for _, head := range []byte{headText, headBinary} {
+			t.Run(fmt.Sprintf("%#x/%d", head, n), func(t *testing.T) {
+				t.Parallel()
+				c := dialEcho(t, r)
+				payload := payloadOf(head, n)
+				frame := appendMasked(nil, head, payload)
+				for range 1000 {
+					c.send(string(frame))
+					c.expectFrame(head, payload)
+				}
+			})
 		}
 	}
 }
@@ -333,18 +391,24 @@ func TestCloses(t *testing.T) {
 	})
 }
 
-// TestLargeFragmented is groups 9.3, 9.4 and 10: one message in fragments of
-// many sizes.
+// TestLargeFragmented is 9.3.1 to 9.4.9, one message of 4 MiB in fragments of
+// many sizes, and 10.1.1.
 func TestLargeFragmented(t *testing.T) {
 	r := startEcho(t)
-	const size = 1 << 20
-	for _, fragment := range []int{64, 256, 1000, 1300, 4 << 10, 64 << 10, 256 << 10, size} {
-		t.Run(fmt.Sprint(fragment), func(t *testing.T) {
+	check := func(head byte, size, fragment int) {
+		t.Run(fmt.Sprintf("%#x/%d/%d", head, size, fragment), func(t *testing.T) {
 			t.Parallel()
 			c := dialEcho(t, r)
-			go c.chop(fragmented(sample(size), fragment, byte(ws.OpText)), 64<<10)
-			c.expectFrame(headText, sample(size))
+			payload := payloadOf(head, size)
+			c.pour(fragmented(payload, fragment, head&^finBit), 64<<10)
+			c.expectFrame(head, payload)
 		})
+	}
+	for _, head := range []byte{headText, headBinary} {
+		for fragment := 64; fragment <= 4<<20; fragment *= 4 {
+			check(head, 4<<20, fragment)
+		}
+		check(head, 65536, 1300) // 10.1.1
 	}
 }
 
