@@ -170,54 +170,56 @@ func TestPings(t *testing.T) {
 	c.expectClose(1002, "*")
 }
 
-// TestReservedBitsAndOpcodes is groups 3 and 4: what was sent before the fault is
-// echoed, nothing after it.
+// TestReservedBitsAndOpcodes is 3.1 to 4.2.5: what was sent before the fault is
+// echoed, nothing after it, whether the frame has a payload or not. Where
+// permessage-deflate was agreed to, RSV1 is a fault but on the first frame of a
+// data message (RFC 7692 §6).
 func TestReservedBitsAndOpcodes(t *testing.T) {
-	r := startEcho(t)
+	r := startEcho(t, func(cfg *config.Config) { cfg.WebSocket.Compression = true })
 	type fault struct {
 		name string
 		head byte
 	}
-	var faults []fault
-	for rsv := byte(1); rsv < 8; rsv++ { // 3.1 to 3.7
-		for _, op := range []ws.OpCode{ws.OpText, ws.OpBinary, ws.OpPing, ws.OpClose} {
-			faults = append(faults, fault{fmt.Sprintf("rsv %d op %d", rsv, op), finBit | rsv<<4 | byte(op)})
+	var plain, deflated []fault
+	for rsv := byte(1); rsv < 8; rsv++ { // 3
+		for _, op := range []ws.OpCode{ws.OpContinuation, ws.OpText, ws.OpBinary, ws.OpClose, ws.OpPing, ws.OpPong} {
+			f := fault{fmt.Sprintf("rsv %d op %d", rsv, op), finBit | rsv<<4 | byte(op)}
+			plain = append(plain, f)
+			if rsv != 4 || op != ws.OpText && op != ws.OpBinary {
+				deflated = append(deflated, f)
+			}
 		}
 	}
-	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} { // 4.1 and 4.2
-		faults = append(faults, fault{fmt.Sprintf("opcode %d", op), finBit | op})
+	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} { // 4
+		f := fault{fmt.Sprintf("opcode %d", op), finBit | op}
+		plain, deflated = append(plain, f), append(deflated, f)
 	}
-	for _, f := range faults {
-		for _, chop := range []int{1 << 20, 1} {
-			t.Run(fmt.Sprintf("%s/%d", f.name, chop), func(t *testing.T) {
-				t.Parallel()
-				c := dialEcho(t, r)
-				b := appendMasked(nil, headText, []byte("before"))
-				b = appendMasked(b, f.head, nil)
-				b = appendMasked(b, headPing, nil)
-				go func() { _, _ = io.Copy(c.Conn, inPieces(b, chop)) }()
-				c.expectFrame(headText, []byte("before"))
-				c.expectClose(1002, "*")
-			})
+	check := func(name string, f fault, lines ...string) {
+		for _, payload := range []string{"", "Hello, world!"} {
+			for _, piece := range []int{whole, 1} {
+				t.Run(fmt.Sprintf("%s/%s/%d/%d", name, f.name, len(payload), piece), func(t *testing.T) {
+					t.Parallel()
+					c := dialEcho(t, r, lines...)
+					b := appendMasked(nil, headText, []byte("before"))
+					if f.head&0x0f == byte(ws.OpContinuation) { // else it is a fault without RSV
+						b = appendMasked(b, byte(ws.OpText), []byte("first"))
+					}
+					b = appendMasked(b, f.head, []byte(payload))
+					b = appendMasked(b, headPing, nil)
+					c.pour(b, piece)
+					c.expectFrame(headText, []byte("before"))
+					c.expectClose(1002, "*")
+				})
+			}
 		}
+	}
+	for _, f := range plain {
+		check("plain", f)
+	}
+	for _, f := range deflated {
+		check("deflate", f, "Sec-WebSocket-Extensions: permessage-deflate")
 	}
 }
-
-// inPieces reads b in pieces.
-func inPieces(b []byte, n int) io.Reader {
-	return readerFunc(func(p []byte) (int, error) {
-		if len(b) == 0 {
-			return 0, io.EOF
-		}
-		m := copy(p, b[:min(n, len(b))])
-		b = b[m:]
-		return m, nil
-	})
-}
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // step is one frame that is sent.
 type step struct {
@@ -225,43 +227,61 @@ type step struct {
 	payload string
 }
 
-// TestFragmentation is group 5.
+// TestFragmentation is 5.1 to 5.20. Every case is sent in one write, frame by
+// frame and byte by byte.
 func TestFragmentation(t *testing.T) {
 	r := startEcho(t)
-	const text, bin, cont, ping, pong = byte(ws.OpText), byte(ws.OpBinary), byte(ws.OpContinuation), headPing, headPong
+	const text, bin, cont, last = byte(ws.OpText), byte(ws.OpBinary), byte(ws.OpContinuation), finBit | byte(ws.OpContinuation)
 	cases := []struct {
 		name string
 		send []step
 		want []step
 		code int // of the close that ends it, 0 for none
 	}{
-		{"5.1 ping in fragments", []step{{byte(ws.OpPing), "a"}, {finBit | cont, "b"}}, nil, 1002},
-		{"5.2 pong in fragments", []step{{byte(ws.OpPong), "a"}, {finBit | cont, "b"}}, nil, 1002},
-		{"5.3-5.5 two fragments", []step{{text, "fragment1"}, {finBit | cont, "fragment2"}}, []step{{headText, "fragment1fragment2"}}, 0},
-		{"5.6-5.8 ping between", []step{{text, "fragment1"}, {ping, "ping"}, {finBit | cont, "fragment2"}}, []step{{pong, "ping"}, {headText, "fragment1fragment2"}}, 0},
-		{"5.9-5.11 continuation of nothing, last", []step{{finBit | cont, "x"}, {headText, "y"}}, nil, 1002},
+		{"5.1 ping in fragments", []step{{byte(ws.OpPing), "a"}, {last, "b"}}, nil, 1002},
+		{"5.2 pong in fragments", []step{{byte(ws.OpPong), "a"}, {last, "b"}}, nil, 1002},
+		{"5.3-5.5 two fragments", []step{{text, "fragment1"}, {last, "fragment2"}}, []step{{headText, "fragment1fragment2"}}, 0},
+		{"5.6-5.8 ping between", []step{{text, "fragment1"}, {headPing, "ping"}, {last, "fragment2"}}, []step{{headPong, "ping"}, {headText, "fragment1fragment2"}}, 0},
+		{"5.9-5.11 continuation of nothing, last", []step{{last, "x"}, {headText, "y"}}, nil, 1002},
 		{"5.12-5.14 continuation of nothing", []step{{cont, "x"}, {headText, "y"}}, nil, 1002},
-		{"5.15 continuation after the end", []step{{text, "a"}, {finBit | cont, "b"}, {cont, "c"}, {headText, "d"}}, []step{{headText, "ab"}}, 1002},
-		{"5.16, 5.17 first frame a continuation", []step{{cont, "a"}, {text, "b"}, {finBit | cont, "c"}}, nil, 1002},
+		{"5.15 continuation after the end", []step{{text, "a"}, {last, "b"}, {cont, "c"}, {headText, "d"}}, []step{{headText, "ab"}}, 1002},
+		{"5.16 twice a continuation before the message", []step{{cont, "a"}, {text, "b"}, {last, "c"}, {cont, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
+		{"5.17 the same, last", []step{{last, "a"}, {text, "b"}, {last, "c"}, {last, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
 		{"5.18 text inside text", []step{{text, "a"}, {headText, "b"}}, nil, 1002},
-		{"5.19, 5.20 six fragments with pings", []step{{text, "1"}, {cont, "2"}, {ping, "p1"}, {cont, "3"}, {cont, "4"}, {ping, "p2"}, {finBit | cont, "5"}},
-			[]step{{pong, "p1"}, {pong, "p2"}, {headText, "12345"}}, 0},
-		{"empty fragments", []step{{text, ""}, {cont, ""}, {finBit | cont, ""}}, []step{{headText, ""}}, 0},
-		{"empty middle", []step{{bin, "a"}, {cont, ""}, {finBit | cont, "\xff"}}, []step{{headBinary, "a\xff"}}, 0},
+		{"5.18 binary inside text", []step{{text, "a"}, {headBinary, "b"}}, nil, 1002},
+		{"5.18 unfinished text inside text", []step{{text, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
+		{"5.20 five fragments with pings", []step{{text, "1"}, {cont, "2"}, {headPing, "p1"}, {cont, "3"}, {cont, "4"}, {headPing, "p2"}, {last, "5"}},
+			[]step{{headPong, "p1"}, {headPong, "p2"}, {headText, "12345"}}, 0},
+		{"empty fragments", []step{{text, ""}, {cont, ""}, {last, ""}}, []step{{headText, ""}}, 0},
+		{"empty middle", []step{{bin, "a"}, {cont, ""}, {last, "\xff"}}, []step{{headBinary, "a\xff"}}, 0},
+		{"one message after the other", []step{{text, "a"}, {last, "b"}, {bin, "c"}, {last, "d"}, {headText, "e"}},
+			[]step{{headText, "ab"}, {headBinary, "cd"}, {headText, "e"}}, 0},
 	}
 	for _, tc := range cases {
-		for _, chop := range []int{1 << 20, 1} {
-			t.Run(fmt.Sprintf("%s/%d", tc.name, chop), func(t *testing.T) {
+		for _, mode := range []string{"whole", "frames", "bytes"} {
+			t.Run(tc.name+"/"+mode, func(t *testing.T) {
 				t.Parallel()
 				c := dialEcho(t, r)
-				var b []byte
-				for _, s := range tc.send {
-					b = appendMasked(b, s.head, []byte(s.payload))
-				}
+				send := tc.send
 				if tc.code == 0 {
-					b = appendMasked(b, headClose, closePayload(1000, ""))
+					send = append(slices.Clone(send), step{headClose, string(closePayload(1000, ""))})
 				}
-				go func() { _, _ = io.Copy(c.Conn, inPieces(b, chop)) }()
+				var all []byte
+				for _, s := range send {
+					frame := appendMasked(nil, s.head, []byte(s.payload))
+					if mode == "frames" {
+						if _, err := c.Write(frame); err != nil {
+							break // refused before all of it was written
+						}
+					}
+					all = append(all, frame...)
+				}
+				switch mode {
+				case "whole":
+					c.pour(all, whole)
+				case "bytes":
+					c.pour(all, 1)
+				}
 				for _, w := range tc.want {
 					c.expectFrame(w.head, []byte(w.payload))
 				}
@@ -269,6 +289,21 @@ func TestFragmentation(t *testing.T) {
 			})
 		}
 	}
+	// 5.19: the pong does not wait for the message around it.
+	t.Run("5.19 pongs come at once", func(t *testing.T) {
+		t.Parallel()
+		c := dialEcho(t, r)
+		c.writeFrame(false, 0, ws.OpText, []byte("1"))
+		c.writeFrame(false, 0, ws.OpContinuation, []byte("2"))
+		c.writeFrame(true, 0, ws.OpPing, []byte("p1"))
+		c.expectFrame(headPong, []byte("p1"))
+		c.writeFrame(false, 0, ws.OpContinuation, []byte("3"))
+		c.writeFrame(false, 0, ws.OpContinuation, []byte("4"))
+		c.writeFrame(true, 0, ws.OpPing, []byte("p2"))
+		c.expectFrame(headPong, []byte("p2"))
+		c.writeFrame(true, 0, ws.OpContinuation, []byte("5"))
+		c.expectFrame(headText, []byte("12345"))
+	})
 }
 
 // TestUTF8 is group 6: every text is sent whole, cut at every byte into
@@ -311,7 +346,7 @@ func TestUTF8(t *testing.T) {
 			for cut := -1; cut <= len(s); cut++ {
 				c := dialEcho(t, r)
 				b := send(c, s, cut)
-				go func() { _, _ = io.Copy(c.Conn, inPieces(b, 3)) }()
+				c.pour(b, 3)
 				c.expectClose(1007, "*")
 			}
 		})
