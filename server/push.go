@@ -20,7 +20,7 @@ var (
 	// ErrBusy means that an event loop has as many pushes waiting as it may; the
 	// message went to nobody, or, of a push to many, not to all. Try later.
 	ErrBusy = admin.ErrBusy
-	// ErrClosing means that the server is not running.
+	// ErrClosing means that the server is not running; over HTTP, that it stops.
 	ErrClosing = admin.ErrClosing
 	// ErrNotText means that the message is not UTF-8 (RFC 6455 §8.1).
 	ErrNotText = errors.New("message is not valid UTF-8")
@@ -258,24 +258,45 @@ func (s *Server) kickSession(w *waiting, id string) (d admin.Delivery, err error
 	return d, nil
 }
 
-// endpoints is the Server as the HTTP endpoints see it.
+// endpoints is the Server as the HTTP endpoints see it. They push nothing once
+// the server drains: its sessions are leaving, and the back end can turn to where
+// they went. The exported methods go on for the sake of handlers that reply.
 type endpoints struct{ *Server }
+
+func (e endpoints) takesPushes() error {
+	if e.draining.Load() {
+		return ErrClosing
+	}
+	return nil
+}
 
 var _ admin.Gateway = endpoints{}
 
 func (e endpoints) PushUser(ctx context.Context, user string, message []byte, wait bool) (admin.Delivery, error) {
+	if err := e.takesPushes(); err != nil {
+		return admin.Delivery{}, err
+	}
 	return e.pushUser(waitIf(ctx, wait), user, message)
 }
 
 func (e endpoints) PushUsers(ctx context.Context, users []string, message []byte, wait bool) (admin.Delivery, error) {
+	if err := e.takesPushes(); err != nil {
+		return admin.Delivery{}, err
+	}
 	return e.pushUsers(waitIf(ctx, wait), users, message)
 }
 
 func (e endpoints) PushSession(ctx context.Context, id string, message []byte, wait bool) (admin.Delivery, error) {
+	if err := e.takesPushes(); err != nil {
+		return admin.Delivery{}, err
+	}
 	return e.pushSession(waitIf(ctx, wait), id, message)
 }
 
 func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (admin.Delivery, error) {
+	if err := e.takesPushes(); err != nil {
+		return admin.Delivery{}, err
+	}
 	return e.broadcast(waitIf(ctx, wait), message)
 }
 

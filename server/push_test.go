@@ -182,19 +182,18 @@ func TestBoundsOfPushes(t *testing.T) {
 		t.Errorf("a message at the bound: %d", status)
 	}
 	read(t, c, strings.Repeat("m", 64<<10-4))
-	if _, err := r.PushUser("ann", []byte{0xff}); !errors.Is(err, ErrNotText) {
-		t.Errorf("push of bytes that are no text: %v", err)
-	}
 
 	// A loop that is busy takes 16 pushes and refuses more.
 	block, blocked := make(chan struct{}), make(chan struct{})
 	r2 := start(t, func(cfg *config.Config) {
 		cfg.WebSocket.MaxQueuedPushes = 16
 		cfg.Server.EventLoops = 1
-	}, func(s *Server) {
-		s.Handle("BLOCK", func(context.Context, *Message) error { close(blocked); <-block; return nil }, NonBlocking())
-	})
+	}, blockingHandler(blocked, block))
 	c2 := r2.connect(t, "ann")
+	// On a connection that the loop has handed over already.
+	if status, body := r2.post(t, "/websocket/heartbeat/check", ""); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
 	write(t, c2, `{"type":"BIZ","code":"BLOCK"}`)
 	<-blocked
 	for i := range 16 {
@@ -208,6 +207,14 @@ func TestBoundsOfPushes(t *testing.T) {
 	if err := r2.Broadcast([]byte("x")); !errors.Is(err, ErrBusy) {
 		t.Errorf("broadcast: %v, want ErrBusy", err)
 	}
+	for path, body := range map[string]string{
+		"/websocket/send/user/ann": `{"message":"x"}`, "/websocket/broadcast": `{"message":"x"}`,
+		"/websocket/send/users": `{"userIds":["ann"],"message":"x"}`,
+	} {
+		if status, answer := r2.post(t, path, body); status != http.StatusServiceUnavailable {
+			t.Errorf("%s on a full queue: %d %s, want 503", path, status, answer)
+		}
+	}
 	close(block)
 	for i := range 16 {
 		read(t, c2, fmt.Sprint(i))
@@ -218,12 +225,147 @@ func TestBoundsOfPushes(t *testing.T) {
 	read(t, c2, "again")
 }
 
+// blockingHandler handles BLOCK on the event loop, which does nothing else from
+// when blocked is closed until block is.
+func blockingHandler(blocked, block chan struct{}) func(*Server) {
+	return func(s *Server) {
+		s.Handle("BLOCK", func(context.Context, *Message) error { close(blocked); <-block; return nil }, NonBlocking())
+	}
+}
+
+// TestOnlyTextIsPushed refuses bytes that would make the client close (RFC 6455
+// §8.1), by every call, and goes on.
+func TestOnlyTextIsPushed(t *testing.T) {
+	ids := make(chan Session, 1)
+	r := start(t, nil, func(s *Server) {
+		s.Handle("WHO", func(_ context.Context, m *Message) error { ids <- m.Session; return nil })
+	})
+	c := r.connect(t, "ann")
+	write(t, c, `{"type":"BIZ","code":"WHO"}`)
+	session := <-ids
+	for _, bad := range []string{"\xff", "cut \xe2\x82", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80"} {
+		for name, push := range map[string]func() error{
+			"PushUser":     func() error { _, err := r.PushUser("ann", []byte(bad)); return err },
+			"PushUsers":    func() error { _, err := r.PushUsers([]string{"ann"}, []byte(bad)); return err },
+			"PushSession":  func() error { return r.PushSession(session.ID(), []byte(bad)) },
+			"Broadcast":    func() error { return r.Broadcast([]byte(bad)) },
+			"Session.Send": func() error { return session.Send([]byte(bad)) },
+		} {
+			if err := push(); !errors.Is(err, ErrNotText) {
+				t.Errorf("%s of %q: %v, want ErrNotText", name, bad, err)
+			}
+		}
+	}
+	heartbeat(t, c)
+}
+
+// TestKickBehindPushes: what was pushed before a kick arrives, then the close
+// frame, and nothing that was pushed after it.
+func TestKickBehindPushes(t *testing.T) {
+	for _, kick := range []string{"user", "session"} {
+		t.Run(kick, func(t *testing.T) {
+			blocked, block := make(chan struct{}), make(chan struct{})
+			ids := make(chan string, 1)
+			r := start(t, func(cfg *config.Config) { cfg.Server.EventLoops = 1 }, blockingHandler(blocked, block),
+				func(s *Server) { s.Handle("ID", idHandler(ids)) })
+			c, other := dialRaw(t, r), r.connect(t, "other")
+			c.upgrade("ann")
+			c.text(`{"type":"BIZ","code":"ID"}`)
+			id := <-ids
+			write(t, other, `{"type":"BIZ","code":"BLOCK"}`)
+			<-blocked
+			push := func(text string) {
+				if _, err := r.PushUser("ann", []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.PushSession(id, []byte(text)); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.Broadcast([]byte(text)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			const rounds = 20
+			for i := range rounds {
+				push(fmt.Sprint(i))
+			}
+			if kick == "user" {
+				if n, err := r.KickUser("ann"); n != 1 || err != nil {
+					t.Fatalf("kicked %d, %v", n, err)
+				}
+			} else if err := r.KickSession(id); err != nil {
+				t.Fatal(err)
+			}
+			push("after the kick")
+			close(block)
+			for i := range rounds {
+				for range 3 {
+					c.expectText(fmt.Sprint(i))
+				}
+			}
+			c.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+			c.expectClose(1000, "")
+			for i := range rounds {
+				read(t, other, fmt.Sprint(i))
+			}
+			read(t, other, "after the kick")
+		})
+	}
+}
+
+// TestPushesWhileDraining: the HTTP endpoints take no push once the drain began,
+// so that the back end can turn to another node; nobody gets it.
+func TestPushesWhileDraining(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.WebSocket.CloseTimeout = 500 * time.Millisecond })
+	ann := dialRaw(t, r) // does not answer the close frame, which keeps the drain going
+	ann.upgrade("ann")
+	ann.heartbeat()
+	// Requests whose bodies come when the drain has begun.
+	calls := map[string]string{
+		"/websocket/send/user/ann": `{"message":"x"}`, "/websocket/broadcast": `{"message":"x"}`,
+		"/websocket/send/users": `{"userIds":["ann"],"message":"x"}`, "/websocket/send/session/x": `{"message":"x"}`,
+	}
+	conns := make(map[string]*rawConn)
+	for path, body := range calls {
+		c := dialRaw(t, r)
+		c.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, len(body)))
+		if res, answer := c.response(); res.StatusCode != 100 {
+			t.Fatalf("%s: %s %s, want 100", path, res.Status, answer)
+		}
+		conns[path] = c
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	waitFor(t, "the drain", func() bool { return r.Ready() != nil })
+	for path, c := range conns {
+		c.send(calls[path])
+		if res, body := c.response(); res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s: %s %s, want 503", path, res.Status, body)
+		}
+	}
+	ann.expectClose(1001, "server shutting down")
+	if err := <-stopped; err != nil {
+		t.Fatalf("run: %v", err)
+	}
+}
+
 // TestCompressedAndPlainClients get the same broadcasts, compressed once.
 func TestCompressedAndPlainClients(t *testing.T) {
 	r := start(t, func(cfg *config.Config) { cfg.WebSocket.Compression = true })
 	plain := r.connect(t, "plain")
+	dialer := websocket.Dialer{EnableCompression: true}
+	gorilla, res, err := dialer.Dial("ws://"+r.Addr()+"/ws?token=u-gorilla", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = gorilla.Close() })
+	_ = gorilla.SetReadDeadline(time.Now().Add(testPatience))
+	if ext := res.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(ext, "permessage-deflate") {
+		t.Fatalf("extensions %q", ext)
+	}
+	heartbeat(t, gorilla)
 	raw := dialRaw(t, r)
-	res := raw.upgrade("raw", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
+	res = raw.upgrade("raw", "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
 	if ext := res.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(ext, "permessage-deflate") {
 		t.Fatalf("extensions %q", ext)
 	}
@@ -236,6 +378,7 @@ func TestCompressedAndPlainClients(t *testing.T) {
 	}
 	for _, text := range []string{long, short, long} {
 		read(t, plain, text)
+		read(t, gorilla, text)
 		if text == short {
 			raw.expectText(short)
 			continue
@@ -252,16 +395,41 @@ func TestCompressedAndPlainClients(t *testing.T) {
 	}
 }
 
-// TestHeartbeatCheck closes nobody who lives.
+// TestHeartbeatCheck closes nobody who lives, however often it is asked for and
+// for longer than the heartbeat timeout.
 func TestHeartbeatCheck(t *testing.T) {
-	r := start(t, nil)
-	c := r.connect(t, "ann")
-	for range 3 {
-		if status, body := r.post(t, "/websocket/heartbeat/check", ""); status != 200 || body != "" {
-			t.Fatalf("%d %q", status, body)
+	const timeout = 1500 * time.Millisecond
+	r := start(t, func(cfg *config.Config) { cfg.WebSocket.HeartbeatTimeout = timeout })
+	beats, pings, silent := r.connect(t, "beats"), dialRaw(t, r), r.connect(t, "silent")
+	pings.upgrade("pings")
+	began := time.Now()
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	wg.Go(func() { // checks without a pause between them
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if status, body := r.post(t, "/websocket/heartbeat/check", ""); status != 200 || body != "" {
+				t.Errorf("%d %q", status, body)
+				return
+			}
 		}
-	}
-	heartbeat(t, c)
+	})
+	// The silent session shows that the checks do judge.
+	waitFor(t, "the silent session to be closed", func() bool {
+		heartbeat(t, beats)
+		pings.writeFrame(true, 0, ws.OpPing, []byte("alive"))
+		pings.expectFrame(finBit|byte(ws.OpPong), []byte("alive"))
+		return time.Since(began) > 2*timeout && r.SessionCount() == 2
+	})
+	close(stop)
+	wg.Wait()
+	readClose(t, silent, 4500, "heartbeat timeout")
+	heartbeat(t, beats)
+	pings.heartbeat()
 }
 
 func TestCountsOverHTTP(t *testing.T) {
@@ -291,40 +459,4 @@ func TestCountsOverHTTP(t *testing.T) {
 	if err := json.Unmarshal([]byte(get("/websocket/online/users")), &users); err != nil || len(users) != 2 {
 		t.Errorf("users %v, %v", users, err)
 	}
-}
-
-// TestMetricsMove: what happened shows in the metrics, and no user does.
-func TestMetricsMove(t *testing.T) {
-	r := start(t, nil)
-	c := r.connect(t, "somebody")
-	write(t, c, "{")
-	heartbeat(t, c)
-	if _, err := r.KickUser("somebody"); err != nil {
-		t.Fatal(err)
-	}
-	readClose(t, c, 1000, "")
-	var text string
-	waitFor(t, "the metrics", func() bool {
-		res, err := http.Get("http://" + r.Addr() + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode != 200 {
-			t.Fatalf("%s %v", res.Status, err)
-		}
-		text = string(b)
-		return strings.Contains(text, `carillon_closed_total{cause="kicked"} 1`)
-	})
-	for _, want := range []string{"carillon_bad_messages_total 1\n", "carillon_sessions 0\n",
-		`carillon_push_queue_depth{loop="0"} 0`, "carillon_handler_queue_depth 0"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in the metrics", want)
-		}
-	}
-	if strings.Contains(text, "somebody") {
-		t.Error("a user is named in the metrics")
-	}
-	_ = c.SetReadDeadline(time.Time{})
 }
