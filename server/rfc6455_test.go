@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
+	"carillon/codec"
 	"carillon/server/config"
 )
 
@@ -67,6 +69,13 @@ func (c *rawConn) pour(b []byte, n int) {
 		_ = c.Close()
 		<-done
 	})
+}
+
+// expectFault reads the close frame of exactly this fault: another one with the
+// same code would only show that the server lost its place in the stream.
+func (c *rawConn) expectFault(want *codec.CloseError) {
+	c.t.Helper()
+	c.expectClose(int(want.Code), want.Reason)
 }
 
 // whole, as the size of pieces, is one write.
@@ -167,7 +176,7 @@ func TestPings(t *testing.T) {
 		}
 	}
 	c.writeFrame(true, 0, ws.OpPing, sample(126)) // 2.5
-	c.expectClose(1002, "*")
+	c.expectFault(codec.ErrControlTooLong)
 }
 
 // TestReservedBitsAndOpcodes is 3.1 to 4.2.5: what was sent before the fault is
@@ -179,11 +188,12 @@ func TestReservedBitsAndOpcodes(t *testing.T) {
 	type fault struct {
 		name string
 		head byte
+		want *codec.CloseError
 	}
 	var plain, deflated []fault
 	for rsv := byte(1); rsv < 8; rsv++ { // 3
 		for _, op := range []ws.OpCode{ws.OpContinuation, ws.OpText, ws.OpBinary, ws.OpClose, ws.OpPing, ws.OpPong} {
-			f := fault{fmt.Sprintf("rsv %d op %d", rsv, op), finBit | rsv<<4 | byte(op)}
+			f := fault{fmt.Sprintf("rsv %d op %d", rsv, op), finBit | rsv<<4 | byte(op), codec.ErrReservedBits}
 			plain = append(plain, f)
 			if rsv != 4 || op != ws.OpText && op != ws.OpBinary {
 				deflated = append(deflated, f)
@@ -191,7 +201,7 @@ func TestReservedBitsAndOpcodes(t *testing.T) {
 		}
 	}
 	for _, op := range []byte{3, 4, 5, 6, 7, 11, 12, 13, 14, 15} { // 4
-		f := fault{fmt.Sprintf("opcode %d", op), finBit | op}
+		f := fault{fmt.Sprintf("opcode %d", op), finBit | op, codec.ErrReservedOpcode}
 		plain, deflated = append(plain, f), append(deflated, f)
 	}
 	check := func(name string, f fault, lines ...string) {
@@ -208,7 +218,7 @@ func TestReservedBitsAndOpcodes(t *testing.T) {
 					b = appendMasked(b, headPing, nil)
 					c.pour(b, piece)
 					c.expectFrame(headText, []byte("before"))
-					c.expectClose(1002, "*")
+					c.expectFault(f.want)
 				})
 			}
 		}
@@ -233,29 +243,29 @@ func TestFragmentation(t *testing.T) {
 	r := startEcho(t)
 	const text, bin, cont, last = byte(ws.OpText), byte(ws.OpBinary), byte(ws.OpContinuation), finBit | byte(ws.OpContinuation)
 	cases := []struct {
-		name string
-		send []step
-		want []step
-		code int // of the close that ends it, 0 for none
+		name  string
+		send  []step
+		want  []step
+		fault *codec.CloseError // that ends it
 	}{
-		{"5.1 ping in fragments", []step{{byte(ws.OpPing), "a"}, {last, "b"}}, nil, 1002},
-		{"5.2 pong in fragments", []step{{byte(ws.OpPong), "a"}, {last, "b"}}, nil, 1002},
-		{"5.3-5.5 two fragments", []step{{text, "fragment1"}, {last, "fragment2"}}, []step{{headText, "fragment1fragment2"}}, 0},
-		{"5.6-5.8 ping between", []step{{text, "fragment1"}, {headPing, "ping"}, {last, "fragment2"}}, []step{{headPong, "ping"}, {headText, "fragment1fragment2"}}, 0},
-		{"5.9-5.11 continuation of nothing, last", []step{{last, "x"}, {headText, "y"}}, nil, 1002},
-		{"5.12-5.14 continuation of nothing", []step{{cont, "x"}, {headText, "y"}}, nil, 1002},
-		{"5.15 continuation after the end", []step{{text, "a"}, {last, "b"}, {cont, "c"}, {headText, "d"}}, []step{{headText, "ab"}}, 1002},
-		{"5.16 twice a continuation before the message", []step{{cont, "a"}, {text, "b"}, {last, "c"}, {cont, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
-		{"5.17 the same, last", []step{{last, "a"}, {text, "b"}, {last, "c"}, {last, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
-		{"5.18 text inside text", []step{{text, "a"}, {headText, "b"}}, nil, 1002},
-		{"5.18 binary inside text", []step{{text, "a"}, {headBinary, "b"}}, nil, 1002},
-		{"5.18 unfinished text inside text", []step{{text, "a"}, {text, "b"}, {last, "c"}}, nil, 1002},
+		{"5.1 ping in fragments", []step{{byte(ws.OpPing), "a"}, {last, "b"}}, nil, codec.ErrControlFragmented},
+		{"5.2 pong in fragments", []step{{byte(ws.OpPong), "a"}, {last, "b"}}, nil, codec.ErrControlFragmented},
+		{"5.3-5.5 two fragments", []step{{text, "fragment1"}, {last, "fragment2"}}, []step{{headText, "fragment1fragment2"}}, nil},
+		{"5.6-5.8 ping between", []step{{text, "fragment1"}, {headPing, "ping"}, {last, "fragment2"}}, []step{{headPong, "ping"}, {headText, "fragment1fragment2"}}, nil},
+		{"5.9-5.11 continuation of nothing, last", []step{{last, "x"}, {headText, "y"}}, nil, codec.ErrOrphanContinuation},
+		{"5.12-5.14 continuation of nothing", []step{{cont, "x"}, {headText, "y"}}, nil, codec.ErrOrphanContinuation},
+		{"5.15 continuation after the end", []step{{text, "a"}, {last, "b"}, {cont, "c"}, {headText, "d"}}, []step{{headText, "ab"}}, codec.ErrOrphanContinuation},
+		{"5.16 twice a continuation before the message", []step{{cont, "a"}, {text, "b"}, {last, "c"}, {cont, "a"}, {text, "b"}, {last, "c"}}, nil, codec.ErrOrphanContinuation},
+		{"5.17 the same, last", []step{{last, "a"}, {text, "b"}, {last, "c"}, {last, "a"}, {text, "b"}, {last, "c"}}, nil, codec.ErrOrphanContinuation},
+		{"5.18 text inside text", []step{{text, "a"}, {headText, "b"}}, nil, codec.ErrExpectedContinuation},
+		{"5.18 binary inside text", []step{{text, "a"}, {headBinary, "b"}}, nil, codec.ErrExpectedContinuation},
+		{"5.18 unfinished text inside text", []step{{text, "a"}, {text, "b"}, {last, "c"}}, nil, codec.ErrExpectedContinuation},
 		{"5.20 five fragments with pings", []step{{text, "1"}, {cont, "2"}, {headPing, "p1"}, {cont, "3"}, {cont, "4"}, {headPing, "p2"}, {last, "5"}},
-			[]step{{headPong, "p1"}, {headPong, "p2"}, {headText, "12345"}}, 0},
-		{"empty fragments", []step{{text, ""}, {cont, ""}, {last, ""}}, []step{{headText, ""}}, 0},
-		{"empty middle", []step{{bin, "a"}, {cont, ""}, {last, "\xff"}}, []step{{headBinary, "a\xff"}}, 0},
+			[]step{{headPong, "p1"}, {headPong, "p2"}, {headText, "12345"}}, nil},
+		{"empty fragments", []step{{text, ""}, {cont, ""}, {last, ""}}, []step{{headText, ""}}, nil},
+		{"empty middle", []step{{bin, "a"}, {cont, ""}, {last, "\xff"}}, []step{{headBinary, "a\xff"}}, nil},
 		{"one message after the other", []step{{text, "a"}, {last, "b"}, {bin, "c"}, {last, "d"}, {headText, "e"}},
-			[]step{{headText, "ab"}, {headBinary, "cd"}, {headText, "e"}}, 0},
+			[]step{{headText, "ab"}, {headBinary, "cd"}, {headText, "e"}}, nil},
 	}
 	for _, tc := range cases {
 		for _, mode := range []string{"whole", "frames", "bytes"} {
@@ -263,7 +273,7 @@ func TestFragmentation(t *testing.T) {
 				t.Parallel()
 				c := dialEcho(t, r)
 				send := tc.send
-				if tc.code == 0 {
+				if tc.fault == nil {
 					send = append(slices.Clone(send), step{headClose, string(closePayload(1000, ""))})
 				}
 				var all []byte
@@ -285,7 +295,11 @@ func TestFragmentation(t *testing.T) {
 				for _, w := range tc.want {
 					c.expectFrame(w.head, []byte(w.payload))
 				}
-				c.expectClose(max(tc.code, 1000), "*")
+				if tc.fault != nil {
+					c.expectFault(tc.fault)
+				} else {
+					c.expectClose(1000, "")
+				}
 			})
 		}
 	}
@@ -306,122 +320,226 @@ func TestFragmentation(t *testing.T) {
 	})
 }
 
-// TestUTF8 is group 6: every text is sent whole, cut at every byte into
-// fragments, and byte by byte.
+// utf8Cases are the texts of 6.1 to 6.23, in the order of the groups.
+func utf8Cases() (valid, invalid []string) {
+	const greek = "κόσμε"
+	valid = []string{
+		"",                              // 6.1
+		"Hello-µ@ßöäüàá-UTF-8!!", greek, // 6.2
+		"hello$world", "hello¢world", "hello€world", "hello\U00024b62world", // 6.5
+		"\x00", "\u0080", "\u0800", "\U00010000", // 6.7
+		"\x7f", "\u07ff", "\uffff", "\U0010ffff", // 6.9
+		"\ud7ff", "\ue000", "\ufffd", // 6.11
+		"\ufff9", "\ufffa", "\ufffb", "\ufffc", "\ufffe", // 6.23
+		"\ufeff", "𠜎𠜱", // of our own
+	}
+	for plane := rune(1); plane <= 16; plane++ { // 6.22
+		valid = append(valid, string(plane<<16|0xfffe), string(plane<<16|0xffff))
+	}
+	invalid = []string{
+		greek + "\xed\xa0\x80edited",                       // 6.3
+		"\xf8\x88\x80\x80\x80", "\xfc\x84\x80\x80\x80\x80", // 6.8
+		"\xf7\xbf\xbf\xbf", "\xfb\xbf\xbf\xbf\xbf", "\xfd\xbf\xbf\xbf\xbf\xbf", // 6.10
+		"\xf4\x90\x80\x80",                                                                                                 // 6.11.5
+		"\x80", "\xbf", "\x80\xbf", "\x80\xbf\x80", "\x80\xbf\x80\xbf", "\x80\xbf\x80\xbf\x80", "\x80\xbf\x80\xbf\x80\xbf", // 6.12
+		"\xfe", "\xff", "\xfe\xfe\xff\xff", // 6.16
+		"\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xf8\x80\x80\x80\xaf", "\xfc\x80\x80\x80\x80\xaf", // 6.17
+		"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xf8\x87\xbf\xbf\xbf", "\xfc\x83\xbf\xbf\xbf\xbf", // 6.18
+		"\xc0\x80", "\xe0\x80\x80", "\xf0\x80\x80\x80", "\xf8\x80\x80\x80\x80", "\xfc\x80\x80\x80\x80\x80", // 6.19
+		"\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80", "\xed\xaf\xbf", "\xed\xb0\x80", "\xed\xbe\x80", "\xed\xbf\xbf", // 6.20
+		"\xe0 ", "\xf0 ", "\xf5\x80\x80\x80", // of our own
+	}
+	for n := 1; n < len(greek); n++ { // 6.6
+		if utf8.RuneStart(greek[n]) {
+			valid = append(valid, greek[:n])
+		} else {
+			invalid = append(invalid, greek[:n])
+		}
+	}
+	var all []byte // 6.12.8
+	for c := byte(0x80); c < 0xbf; c++ {
+		all = append(all, c)
+	}
+	invalid = append(invalid, string(all))
+	for _, starts := range [][2]byte{{0xc0, 0xdf}, {0xe0, 0xef}, {0xf0, 0xf7}, {0xf8, 0xfb}, {0xfc, 0xfd}} { // 6.13
+		all = nil
+		for c := starts[0]; c < starts[1]; c++ {
+			all = append(all, c, ' ')
+		}
+		invalid = append(invalid, string(all))
+	}
+	cut := []string{"\xc0", "\xe0\x80", "\xf0\x80\x80", "\xf8\x80\x80\x80", "\xfc\x80\x80\x80\x80",
+		"\xdf", "\xef\xbf", "\xf7\xbf\xbf", "\xfb\xbf\xbf\xbf", "\xfd\xbf\xbf\xbf\xbf"}
+	invalid = append(append(invalid, cut...), strings.Join(cut, ""))                                // 6.14, 6.15
+	for _, high := range []string{"\xed\xa0\x80", "\xed\xad\xbf", "\xed\xae\x80", "\xed\xaf\xbf"} { // 6.21
+		invalid = append(invalid, high+"\xed\xb0\x80", high+"\xed\xbf\xbf")
+	}
+	return valid, invalid
+}
+
+// textShapes returns s as a message: in one frame, cut in two at every byte, and
+// with each byte in a frame of its own between empty ones (6.1.3, 6.2.3, 6.3.2).
+func textShapes(s string) (shapes [][]byte) {
+	const cont = byte(ws.OpContinuation)
+	shapes = append(shapes, appendMasked(nil, headText, []byte(s)))
+	for cut := range len(s) + 1 {
+		b := appendMasked(nil, byte(ws.OpText), []byte(s[:cut]))
+		shapes = append(shapes, appendMasked(b, finBit|cont, []byte(s[cut:])))
+	}
+	b := appendMasked(nil, byte(ws.OpText), nil)
+	for i := range len(s) {
+		b = appendMasked(b, cont, []byte(s[i:i+1]))
+	}
+	return append(shapes, appendMasked(b, finBit|cont, nil))
+}
+
+// TestUTF8 is 6.1.1 to 6.23.7.
 func TestUTF8(t *testing.T) {
 	r := startEcho(t)
-	valid := []string{
-		"Hello-µ@ßöäüàá-UTF-8!!", "κόσμε", "\x00", "\u0080", "\u0800", "\U00010000", "\x7f", "\u07ff", "\uffff",
-		"\U0010ffff", "\ud7ff", "\ue000", "\ufffd", "\ufffe", "\U0001fffe", "𠜎𠜱", "\ufeff",
-	}
-	invalid := []string{
-		"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80edited", // 6.3
-		"\x80", "\xbf", "\x80\xbf\x80", "\xc0 ", "\xe0 ", "\xf0 ", "\xf8 ", "\xfc ", "\xc3", "\xe2\x82", "\xf0\x9f\x98",
-		"\xfe", "\xff", "\xfe\xfe\xff\xff", "\xc0\xaf", "\xe0\x80\xaf", "\xf0\x80\x80\xaf", "\xf8\x80\x80\x80\xaf",
-		"\xc1\xbf", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xc0\x80", "\xed\xa0\x80", "\xed\xad\xbf", "\xed\xbf\xbf",
-		"\xed\xa0\x80\xed\xb0\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf7\xbf\xbf\xbf",
-	}
-	send := func(c *rawConn, s string, cut int) []byte {
-		if cut < 0 {
-			return appendMasked(nil, headText, []byte(s))
-		}
-		b := appendMasked(nil, byte(ws.OpText), []byte(s[:cut]))
-		return appendMasked(b, finBit|byte(ws.OpContinuation), []byte(s[cut:]))
-	}
-	t.Run("valid", func(t *testing.T) {
-		t.Parallel()
-		c := dialEcho(t, r)
-		for _, s := range valid {
-			for cut := -1; cut <= len(s); cut++ {
-				for _, chop := range []int{1 << 20, 1} {
-					c.chop(send(c, s, cut), chop)
+	valid, invalid := utf8Cases()
+	for i, s := range valid {
+		t.Run(fmt.Sprintf("valid %d %+q", i, s), func(t *testing.T) {
+			t.Parallel()
+			c := dialEcho(t, r)
+			for _, b := range textShapes(s) {
+				for _, piece := range []int{whole, 1} {
+					c.chop(b, piece)
 					c.expectFrame(headText, []byte(s))
 				}
 			}
-		}
-	})
+		})
+	}
 	for i, s := range invalid {
-		t.Run(fmt.Sprintf("invalid %d", i), func(t *testing.T) {
+		t.Run(fmt.Sprintf("invalid %d %+.20q", i, s), func(t *testing.T) {
 			t.Parallel()
-			for cut := -1; cut <= len(s); cut++ {
+			for j, b := range textShapes(s) {
 				c := dialEcho(t, r)
-				b := send(c, s, cut)
-				c.pour(b, 3)
-				c.expectClose(1007, "*")
+				c.pour(b, []int{whole, 1, 3}[j%3])
+				c.expectFault(codec.ErrInvalidUTF8)
+				_ = c.Close()
 			}
 		})
 	}
-	// 6.4: the close comes with the first byte that can not be text, in the
-	// middle of a frame and of a message that never ends.
-	t.Run("fail fast", func(t *testing.T) {
-		t.Parallel()
-		c := dialEcho(t, r)
-		c.writeFrame(false, 0, ws.OpText, []byte("good so far"))
-		frame := appendMasked(nil, byte(ws.OpContinuation), append([]byte("\xf4\x90"), sample(1000)...))
-		c.send(string(frame[:len(frame)-1000]))
-		c.expectClose(1007, "*")
-	})
 }
 
-// TestCloses is group 7.
-func TestCloses(t *testing.T) {
+// TestUTF8FailsFast is 6.4.1 to 6.4.4: the close comes with the first byte that
+// can not be text. The message is never completed, so there is nothing else to
+// answer.
+func TestUTF8FailsFast(t *testing.T) {
 	r := startEcho(t)
-	cases := []struct {
-		name    string
-		payload []byte
-		code    int
+	const good, bad, rest = "κόσμε", "\xf4\x90\x80\x80", "edited"
+	for _, tc := range []struct {
+		name   string
+		parts  [2]string // the second one can not be text
+		frames bool      // or pieces of one frame
 	}{
-		{"7.3.2 one byte", []byte{1}, 1002},
-		{"7.3.3 code", closePayload(1000, ""), 1000},
-		{"7.3.4 reason", closePayload(1000, "Hello World!"), 1000},
-		{"7.3.5 longest reason", closePayload(1000, strings.Repeat("*", 123)), 1000},
-		{"7.3.6 too long a reason", closePayload(1000, strings.Repeat("*", 124)), 1002},
-		{"7.5.1 reason is no text", closePayload(1000, "\xce\xba\xed\xa0\x80"), 1007},
-	}
-	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999} { // 7.7
-		cases = append(cases, struct {
-			name    string
-			payload []byte
-			code    int
-		}{fmt.Sprint("7.7 ", code), closePayload(code, "why"), code})
-	}
-	for _, code := range []int{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, 5000, 65535} { // 7.9, 7.13
-		cases = append(cases, struct {
-			name    string
-			payload []byte
-			code    int
-		}{fmt.Sprint("7.9 ", code), closePayload(code, ""), 1002})
-	}
-	for _, tc := range cases {
+		{"6.4.1 frames", [2]string{good, bad}, true},
+		{"6.4.2 frames cut within the character", [2]string{good + bad[:1], bad[1:2]}, true},
+		{"6.4.3 pieces", [2]string{good, bad}, false},
+		{"6.4.4 pieces cut within the character", [2]string{good + bad[:1], bad[1:2]}, false},
+	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			c := dialEcho(t, r)
-			b := appendMasked(nil, headText, []byte("before")) // 7.1.1
-			b = appendMasked(b, headClose, tc.payload)
-			b = appendMasked(b, headClose, closePayload(1000, "")) // 7.1.2
-			b = appendMasked(b, headPing, nil)                     // 7.1.3
-			b = appendMasked(b, headText, []byte("after"))         // 7.1.4
-			c.send(string(b))
-			c.expectFrame(headText, []byte("before"))
-			if tc.code != int(tc.payload[0])<<8+int(tc.payload[min(1, len(tc.payload)-1)]) {
-				c.expectClose(tc.code, "*")
-				return
+			if tc.frames {
+				c.writeFrame(false, 0, ws.OpText, []byte(tc.parts[0]))
+				c.writeFrame(true, 0, ws.OpPing, []byte("still open"))
+				c.expectFrame(headPong, []byte("still open"))
+				c.writeFrame(false, 0, ws.OpContinuation, []byte(tc.parts[1]))
+			} else {
+				frame := appendMasked(nil, headText, []byte(good+bad+rest))
+				at := len(frame) - len(good+bad+rest)
+				for _, part := range tc.parts {
+					c.send(string(frame[:at+len(part)]))
+					frame, at = frame[at+len(part):], 0
+				}
 			}
-			c.expectClose(tc.code, string(tc.payload[2:]))
+			c.expectFault(codec.ErrInvalidUTF8)
 		})
 	}
-	t.Run("7.3.1 no code", func(t *testing.T) {
-		c := dialEcho(t, r)
-		c.writeFrame(true, 0, ws.OpClose, nil)
+}
+
+// TestCloses is 7.1.1 to 7.13.2. Whatever is sent behind the close frame, nothing
+// of it is answered.
+func TestCloses(t *testing.T) {
+	r := startEcho(t)
+	type closing struct {
+		name   string
+		code   int
+		reason string
+		fault  *codec.CloseError // nil: code and reason come back
+	}
+	cases := []closing{
+		{"7.3.3 code", 1000, "", nil},
+		{"7.3.4 reason", 1000, "Hello World!", nil},
+		{"7.3.5 longest reason", 1000, strings.Repeat("*", 123), nil},
+		{"7.3.6 too long a reason", 1000, strings.Repeat("*", 124), codec.ErrControlTooLong},
+		{"7.5.1 reason is no text", 1000, "κόσμε\xed\xa0\x80edited", codec.ErrCloseReason},
+		{"longest reason of three-byte characters", 1000, strings.Repeat("漢", 41), nil},
+		{"reason is a cut character", 1000, "\xe6\xbc", codec.ErrCloseReason},
+	}
+	for _, code := range []int{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999, // 7.7
+		1012, 1013, 1014} { // registered since
+		cases = append(cases, closing{fmt.Sprint("7.7 ", code), code, "", nil}, closing{fmt.Sprint("7.7 why ", code), code, "why", nil})
+	}
+	for _, code := range []int{0, 999, 1004, 1005, 1006, 1016, 1100, 2000, 2999, // 7.9
+		5000, 65535, // 7.13: informational there, refused here
+		1, 1015, 1999, 32768} {
+		cases = append(cases, closing{fmt.Sprint("7.9 ", code), code, "", codec.ErrCloseCode},
+			closing{fmt.Sprint("7.9 why ", code), code, "why", codec.ErrCloseCode})
+	}
+	check := func(name string, payload []byte, expect func(c *rawConn)) {
+		for _, piece := range []int{whole, 1} {
+			t.Run(fmt.Sprintf("%s/%d", name, piece), func(t *testing.T) {
+				t.Parallel()
+				c := dialEcho(t, r)
+				b := appendMasked(nil, headText, []byte("before")) // 7.1.1
+				b = appendMasked(b, headClose, payload)
+				b = appendMasked(b, headClose, closePayload(1000, "")) // 7.1.2
+				b = appendMasked(b, headPing, nil)                     // 7.1.3
+				b = appendMasked(b, headText, []byte("after"))         // 7.1.4
+				c.pour(b, piece)
+				c.expectFrame(headText, []byte("before"))
+				expect(c)
+			})
+		}
+	}
+	for _, tc := range cases {
+		check(tc.name, closePayload(tc.code, tc.reason), func(c *rawConn) {
+			if tc.fault != nil {
+				c.expectFault(tc.fault)
+			} else {
+				c.expectClose(tc.code, tc.reason)
+			}
+		})
+	}
+	check("7.3.2 one byte", []byte{1}, func(c *rawConn) { c.expectFault(codec.ErrCloseTooShort) })
+	check("7.3.1 no code", nil, func(c *rawConn) {
 		if h, p, err := c.readFrame(); err != nil || h != headClose || len(p) != 0 && string(p) != "\x03\xe8" {
-			t.Fatalf("got %#x %q, %v", h, p, err)
+			c.t.Fatalf("got %#x %q, %v", h, p, err)
 		}
 		c.expectEOF()
 	})
 	t.Run("7.1.5 close inside a message", func(t *testing.T) {
+		t.Parallel()
 		c := dialEcho(t, r)
-		c.writeFrame(false, 0, ws.OpText, []byte("half"))
-		c.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+		b := appendMasked(nil, byte(ws.OpText), []byte("half"))
+		b = appendMasked(b, headClose, closePayload(1000, ""))
+		b = appendMasked(b, finBit|byte(ws.OpContinuation), []byte("other half"))
+		c.pour(b, whole)
+		c.expectClose(1000, "")
+	})
+	// 7.1.6 leaves open what comes back; here it is all of it, then the close.
+	t.Run("7.1.6 close behind 256 KiB", func(t *testing.T) {
+		t.Parallel()
+		c := dialEcho(t, r)
+		b := appendMasked(nil, headText, sample(256<<10))
+		b = appendMasked(b, headText, []byte("Hello World!"))
+		b = appendMasked(b, headClose, closePayload(1000, ""))
+		b = appendMasked(b, headPing, nil)
+		c.pour(b, whole)
+		c.expectFrame(headText, sample(256<<10))
+		c.expectFrame(headText, []byte("Hello World!"))
 		c.expectClose(1000, "")
 	})
 }
@@ -539,12 +657,12 @@ func TestCompression(t *testing.T) {
 	t.Run("no deflate data", func(t *testing.T) {
 		c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate")
 		c.writeFrame(true, 4, ws.OpText, []byte("\xff\xff\xff"))
-		c.expectClose(1007, "*")
+		c.expectFault(codec.ErrInvalidUTF8)
 	})
 	t.Run("compressed text that is none", func(t *testing.T) {
 		c := dialEcho(t, r, "Sec-WebSocket-Extensions: permessage-deflate")
 		c.writeFrame(true, 4, ws.OpText, deflate(t, []byte("\xed\xa0\x80"), flate.BestSpeed))
-		c.expectClose(1007, "*")
+		c.expectFault(codec.ErrInvalidUTF8)
 	})
 }
 
