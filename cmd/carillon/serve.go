@@ -49,6 +49,7 @@ func serve(cmd *cobra.Command, _ []string) error {
 	cfg := loaded.Config
 	log := newLogger(cmd.ErrOrStderr(), cfg.Log)
 	logNotes(log, loaded)
+	cfg.Server.EventLoops = tuneRuntime(cfg.Server.EventLoops)
 	if cfg.Server.NodeID == "" {
 		id, release, err := config.DefaultNodeID(cfg.Server)
 		if err != nil {
