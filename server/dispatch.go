@@ -25,8 +25,8 @@ type Message struct {
 
 // HandlerFunc handles one message. Messages of one session are handled in their
 // order, one at a time; those of different sessions at the same time. An error is
-// logged, at a bounded rate, and otherwise ignored; a panic closes the session
-// with 1011. ctx ends when the server has waited long enough for handlers to
+// logged and otherwise ignored, a panic closes the session with 1011 and is
+// logged, both at a bounded rate. ctx ends when the server has waited long enough for handlers to
 // finish while it stops.
 type HandlerFunc func(ctx context.Context, m *Message) error
 
@@ -156,7 +156,7 @@ func (s *Server) handle(ctx context.Context, h *handler, m *Message) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.stats.handlerPanics.Add(1)
-			s.log.Error("handler panicked, its session is closed", "code", h.code, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.warn.panicked.log("handler panicked, its session is closed", "code", h.code, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			_ = m.Session.Close(codec.CloseInternalError, "internal error")
 		}
 	}()

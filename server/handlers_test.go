@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
 
 	"carillon/server/config"
 )
@@ -125,6 +129,107 @@ func TestHandlerPanics(t *testing.T) {
 		if !strings.Contains(r.log.String(), want) {
 			t.Errorf("%q is not in the log", want)
 		}
+	}
+}
+
+// TestHandlerFaultsAreLoggedAtABoundedRate: clients that make handlers fail or
+// panic again and again do not fill the log, and nothing is lost from the counts.
+func TestHandlerFaultsAreLoggedAtABoundedRate(t *testing.T) {
+	const times = 300
+	r := start(t, nil, func(s *Server) {
+		s.Handle("FAIL", func(context.Context, *Message) error { return errors.New("it failed") })
+		s.Handle("BOOM", func(context.Context, *Message) error { panic("boom") })
+	})
+	c := r.connect(t, "ann")
+	began := time.Now()
+	for i := range times {
+		write(t, c, `{"type":"BIZ","code":"FAIL"}`)
+		if i%20 == 19 { // before they are too many at a time
+			waitFor(t, "the errors to be counted", func() bool { return r.stats.handlerErrors.Load() == uint64(i+1) })
+		}
+	}
+	for range times {
+		p := dialRaw(t, r)
+		p.upgrade("panicky")
+		p.text(`{"type":"BIZ","code":"BOOM"}`)
+		p.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
+		_, _ = io.Copy(io.Discard, p.br)
+		_ = p.Close()
+	}
+	waitFor(t, "the panics to be counted", func() bool { return r.stats.handlerPanics.Load() == times })
+	log := r.log.String()
+	most := int(time.Since(began)/logEvery) + 1
+	for _, line := range []string{"handler failed", "handler panicked"} {
+		if n := strings.Count(log, line); n < 1 || n > most {
+			t.Errorf("%q was logged %d times, want 1 to %d", line, n, most)
+		}
+	}
+	heartbeat(t, c)
+}
+
+// TestHandlerInPlaceOfABuiltIn: the last one that was registered counts.
+func TestHandlerInPlaceOfABuiltIn(t *testing.T) {
+	r := start(t, nil, func(s *Server) {
+		for _, who := range []string{"first", "second"} {
+			s.Handle(CodeChatSend, func(_ context.Context, m *Message) error { return m.Session.SendBiz(who, m.Data) })
+		}
+	})
+	c := r.connect(t, "ann")
+	write(t, c, `{"type":"BIZ","code":"CHAT_SEND","data":{"toUserId":"ann"}}`)
+	read(t, c, `{"type":"BIZ","code":"second","data":{"toUserId":"ann"}}`)
+	write(t, c, `{"type":"BIZ","code":"CHAT_SEND"}`)
+	read(t, c, `{"type":"BIZ","code":"second"}`)
+}
+
+// TestMessageOfAHandler has what the client sent, also when it is gone by then.
+func TestMessageOfAHandler(t *testing.T) {
+	type seen struct {
+		user, code, data string
+		none             bool
+		session          Session
+	}
+	for _, mode := range []string{"blocking", "non-blocking"} {
+		t.Run(mode, func(t *testing.T) {
+			got := make(chan seen, 16)
+			hold := make(chan struct{}, 16)
+			r := start(t, nil, func(s *Server) {
+				var opts []HandleOption
+				if mode == "non-blocking" {
+					opts = append(opts, NonBlocking())
+				}
+				s.Handle("SEE", func(_ context.Context, m *Message) error {
+					if mode == "blocking" {
+						<-hold
+					}
+					got <- seen{m.Session.User(), m.Code, string(m.Data), m.Data == nil, m.Session}
+					return nil
+				}, opts...)
+			})
+			c := dialRaw(t, r)
+			c.upgrade("ann")
+			data := []string{"", "null", `""`, "{}", ` [1, {"a":"\u0000"}] `, `"` + strings.Repeat("x", 40000) + `"`}
+			for _, d := range data {
+				member := ""
+				if d != "" {
+					member = `,"data":` + d
+				}
+				c.text(`{"type":"BIZ","code":"SEE"` + member + `}`)
+			}
+			c.heartbeat()
+			_ = c.Close()
+			waitFor(t, "the session to be gone", func() bool { return r.SessionCount() == 0 })
+			for _, d := range data {
+				hold <- struct{}{}
+				m := <-got
+				if m.user != "ann" || m.code != "SEE" || m.data != strings.TrimSpace(d) || m.none != (d == "") {
+					t.Errorf("handler got %.80q of %q with code %q, nil %v; want %.80q", m.data, m.user, m.code, m.none, d)
+				}
+				// What a handler does to a session that has ended does nothing.
+				if err := errors.Join(m.session.Send([]byte("x")), m.session.SendBiz("X", nil), m.session.Close(1000, "")); err != nil {
+					t.Errorf("session that has ended: %v", err)
+				}
+			}
+		})
 	}
 }
 

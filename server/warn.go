@@ -33,12 +33,13 @@ func (l *limited) log(msg string, args ...any) {
 
 // warnings are the lines that clients can cause.
 type warnings struct {
-	badMessage, unknownType, unknownCode, handler, refused, slow, biz limited
+	badMessage, unknownType, unknownCode, handler, panicked, refused, slow, biz limited
 }
 
 func (w *warnings) init(out *slog.Logger) {
 	for _, l := range []*limited{&w.badMessage, &w.unknownType, &w.unknownCode, &w.handler, &w.refused, &w.slow} {
 		l.out, l.level = out, slog.LevelWarn
 	}
+	w.panicked.out, w.panicked.level = out, slog.LevelError
 	w.biz.out, w.biz.level = out, slog.LevelInfo
 }
