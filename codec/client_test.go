@@ -157,6 +157,20 @@ func stdDeflate(s string) string {
 	return string(bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff}))
 }
 
+// stored is deflate data of uncompressed blocks, at most size bytes in each, as a client
+// with compression level 0 sends it.
+func stored(s string, size int) string {
+	var b []byte
+	for len(s) > 0 {
+		n := min(size, len(s))
+		b = binary.LittleEndian.AppendUint16(append(b, 0), uint16(n))
+		b = binary.LittleEndian.AppendUint16(b, ^uint16(n))
+		b = append(b, s[:n]...)
+		s = s[n:]
+	}
+	return string(append(b, 0))
+}
+
 // stdDeflateFinal ends with a BFINAL block and the octet RFC 7692 7.2.3.4 asks for.
 func stdDeflateFinal(s string) string {
 	var b bytes.Buffer

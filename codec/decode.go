@@ -2,6 +2,7 @@ package codec
 
 import (
 	"encoding/binary"
+	"math"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -13,8 +14,8 @@ const DefaultMaxMessage = 64 << 10
 
 // DecoderOptions is what a Decoder is told once.
 type DecoderOptions struct {
-	// MaxMessage is the longest message in bytes, summed over its fragments, and
-	// after decompression too. Beyond it: 1009. Default DefaultMaxMessage.
+	// MaxMessage is the longest message in bytes, summed over its fragments; of a
+	// compressed one, after decompression. Beyond it: 1009. Default DefaultMaxMessage.
 	MaxMessage int
 	// Binary accepts binary messages. Otherwise they are refused with 1003 at their header.
 	Binary bool
@@ -33,6 +34,7 @@ type Message struct {
 // its Partial. Not for concurrent use.
 type Decoder struct {
 	opt     DecoderOptions
+	maxWire int // longest compressed form of a message that may be within MaxMessage
 	pool    bufferPool
 	partial []*Partial // free ones
 	inflate inflater
@@ -62,7 +64,10 @@ func NewDecoder(opt DecoderOptions) *Decoder {
 	if opt.MaxMessage <= 0 {
 		opt.MaxMessage = DefaultMaxMessage
 	}
-	return &Decoder{opt: opt}
+	// Data that does not get smaller grows by 5 bytes a block (RFC 1951 section
+	// 3.2.4); zlib's bound for its smallest blocks is an eighth and a little.
+	slack := min(opt.MaxMessage/8+64, math.MaxInt-opt.MaxMessage)
+	return &Decoder{opt: opt, maxWire: opt.MaxMessage + slack}
 }
 
 // Next consumes one frame, or as much of it as has arrived, from the front of b
@@ -87,8 +92,9 @@ func NewDecoder(opt DecoderOptions) *Decoder {
 // message inside a message, a 64-bit length with its first bit set. A length
 // written longer than needed is accepted in data frames, as the reference does.
 // A message over MaxMessage is refused with 1009 at the header that declares it,
-// before anything is reserved for it; text is refused with 1007 at the first byte
-// that can not be UTF-8; binary with 1003 at its header.
+// before anything is reserved for it; a compressed one there if no message within
+// MaxMessage compresses to as much, else while it is inflated. Text is refused
+// with 1007 at the first byte that can not be UTF-8, binary with 1003 at its header.
 //
 // A close frame is returned raw, see ParseClose.
 func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, err *CloseError) {
@@ -140,6 +146,11 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 		return m, 0, ErrReservedOpcode
 	}
 
+	deflated, have := b0&bitRsv1 != 0, 0
+	if pt != nil {
+		deflated, have = pt.deflate, len(pt.buf) // of earlier fragments
+	}
+	limit := d.limit(deflated)
 	at := 2 // where the mask begins
 	switch size {
 	case len16:
@@ -155,16 +166,12 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 		if u>>63 != 0 {
 			return m, 0, ErrLengthOverflow
 		}
-		if u > uint64(d.opt.MaxMessage) {
+		if u > uint64(limit) {
 			return m, 0, ErrTooBig
 		}
 		size, at = int(u), 10
 	}
-	have := 0 // bytes of this message in earlier fragments
-	if pt != nil {
-		have = len(pt.buf)
-	}
-	if size > d.opt.MaxMessage-have {
+	if size > limit-have {
 		return m, 0, ErrTooBig
 	}
 	if len(b) < at+4 {
@@ -177,17 +184,25 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 		end := at + size
 		payload := b[at:end:end]
 		ws.Cipher(payload, mask, 0)
-		return d.finish(op, b0&bitRsv1 != 0, payload, end)
+		return d.finish(op, deflated, payload, end)
 	}
 
 	if pt == nil {
 		pt = d.newPartial()
 		pt.op = op
-		pt.deflate = b0&bitRsv1 != 0
+		pt.deflate = deflated
 		*p = pt
 	}
 	pt.fin, pt.mask, pt.maskPos, pt.left = fin, mask, 0, size
 	return d.body(p, at, b)
+}
+
+// limit is the most bytes of payload a message may have on the wire.
+func (d *Decoder) limit(deflated bool) int {
+	if deflated {
+		return d.maxWire
+	}
+	return d.opt.MaxMessage
 }
 
 // finish turns a complete payload into a message: inflated, checked. The buffer
@@ -258,7 +273,7 @@ func (d *Decoder) grow(pt *Partial, n int) []byte {
 	if need <= cap(pt.buf) {
 		return pt.buf[:need]
 	}
-	want, most := min(pt.left, upFront), d.opt.MaxMessage
+	want, most := min(pt.left, upFront), d.limit(pt.deflate)
 	if pt.buf != nil {
 		want = 2 * cap(pt.buf)
 	}

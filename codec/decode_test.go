@@ -162,7 +162,20 @@ func decodeCases() []decodeCase {
 	add("9 fragments at the limit", texts(rep("x", testLimit)), cframe{op: opText, more: true, payload: rep("x", testLimit-1)}, cframe{op: opCont, payload: "x"})
 	add("9 fragments over the limit", outcome{err: ErrTooBig}, cframe{op: opText, more: true, payload: rep("x", testLimit)}, cframe{op: opCont, payload: "x"})
 	add("9 fragments over the limit by a declaration", outcome{err: ErrTooBig}, cframe{op: opText, more: true, payload: "x"}, cframe{op: opCont, declare: 1<<63 - 1})
-	addZ("9 compressed over the limit", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, payload: rep("x", testLimit+1)})
+	// The limit is the message's: its compressed form may be longer by what deflate adds to
+	// data that does not get smaller, and no more.
+	full := rep("x", testLimit)
+	addZ("9 at the limit, compressed to more", texts(full), cframe{op: opText, rsv: 4, payload: stored(full, testLimit)})
+	addZ("9 at the limit, compressed to more in fragments", texts(full), cframe{op: opText, rsv: 4, more: true, payload: stored(full, testLimit)[:testLimit]},
+		cframe{op: opCont, payload: stored(full, testLimit)[testLimit:]})
+	addZ("9 over the limit, stored", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, payload: stored(full+"x", testLimit+1)})
+	addZ("9 compressed to far more than the limit", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, payload: stored(full, 10)})
+	addZ("9 compressed, declared over the limit", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, declare: 2 * testLimit})
+	addZ("9 compressed, declared 2^63-1", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, declare: 1<<63 - 1})
+	addZ("9 not compressed, over the limit", outcome{err: ErrTooBig}, cframe{op: opText, payload: rep("x", testLimit+1)})
+	addZ("9 not compressed, over the limit in fragments", outcome{err: ErrTooBig}, cframe{op: opText, more: true, payload: rep("x", testLimit)}, cframe{op: opCont, payload: "x"})
+	addZ("9 fragments compressed to far more than the limit", outcome{err: ErrTooBig}, cframe{op: opText, rsv: 4, more: true, payload: stored(full, 10)[:testLimit]},
+		cframe{op: opCont, payload: stored(full, 10)[testLimit:]})
 
 	// 12, 13 permessage-deflate
 	for _, s := range []string{"", "a", "hello", rep("ab", 499), rep("x", testLimit)} {

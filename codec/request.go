@@ -40,6 +40,7 @@ type Request struct {
 	protocolLines  uint16
 	extensionLines uint16
 	connUpgrade    bool // some Connection line lists "upgrade"
+	connPlain      bool // the first Connection line is what clients usually send
 	wsUpgrade      bool // some Upgrade line lists "websocket"
 	body           bool // Content-Length other than 0, or Transfer-Encoding
 	ownHost        bool // the target is in absolute-form
@@ -67,7 +68,8 @@ func ScanRequest(b []byte, maxHeader int) (r Request, n int, rej *Rejection) {
 	if start < len(b) && !isToken[b[start]] {
 		return r, 0, RejectNotHTTP
 	}
-	lineEnd := bytes.IndexByte(b[start:min(len(b), maxHeader)], '\n')
+	// A limit may be shorter than the empty line before the request.
+	lineEnd := bytes.IndexByte(b[start:max(start, min(len(b), maxHeader))], '\n')
 	if lineEnd < 0 {
 		if len(b) >= maxHeader {
 			return r, 0, RejectHeaderTooLarge
@@ -283,7 +285,9 @@ func (r *Request) field(name, value []byte, hosts *int) *Rejection {
 	case len("Connection"): // and User-Agent
 		switch {
 		case foldEqual(name, "connection"):
-			r.connections = inc(r.connections)
+			if r.connections = inc(r.connections); r.connections == 1 {
+				r.connPlain = foldEqual(value, "upgrade") || foldEqual(value, "keep-alive, upgrade")
+			}
 			r.connUpgrade = r.connUpgrade || listHas(value, "upgrade")
 		case foldEqual(name, "user-agent"):
 			var n uint16

@@ -226,6 +226,20 @@ func TestScanRequestLimit(t *testing.T) {
 			t.Errorf("limit %d: endless target: got %d %v", limit, n, rej)
 		}
 	}
+	// A limit that not even the empty line before a request fits in.
+	for limit := 1; limit < 10; limit++ {
+		in := "\r\n" + request("GET / HTTP/1.1", "Host: h")
+		for i := range len(in) + 1 {
+			_, n, rej := ScanRequest([]byte(in[:i]), limit)
+			want := RejectHeaderTooLarge
+			if i < limit || i < 3 { // an empty line alone is not looked at yet
+				want = nil
+			}
+			if n != 0 || rej != want {
+				t.Errorf("limit %d: first %d bytes: got %d %v, want %v", limit, i, n, rej, want)
+			}
+		}
+	}
 	if _, _, rej := ScanRequest(bytes.Repeat([]byte("a"), DefaultMaxHeader-1), 0); rej != nil {
 		t.Errorf("got %v", rej)
 	}

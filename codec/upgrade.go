@@ -172,9 +172,10 @@ func appendHeaderLine[T string | []byte](dst []byte, name string, value T) []byt
 }
 
 // plainForUpgrader reports whether ws.Upgrader understands the request as it is:
-// one Connection field, one Upgrade field with a single value.
+// one Connection field of the usual value (it refuses some lists that contain
+// "upgrade" all the same), one Upgrade field with a single value.
 func (r *Request) plainForUpgrader() bool {
-	return r.connections == 1 && r.upgrades == 1 && foldEqual(r.upgrade, "websocket") && !r.ownHost
+	return r.connections == 1 && r.connPlain && r.upgrades == 1 && foldEqual(r.upgrade, "websocket") && !r.ownHost
 }
 
 // appendForUpgrader writes the request anew with what ws.Upgrader needs, lists
