@@ -27,13 +27,17 @@ type webServer struct {
 	done   chan struct{}
 	err    error // valid when done is closed
 
+	mu   sync.Mutex
+	open map[net.Conn]struct{} // what is cut when a shutdown takes too long
+
 	adminServer *fasthttp.Server // admin.listen, else nil
 	adminLn     net.Listener
 	adminDone   chan struct{}
 }
 
 func newWebServer(s *Server) *webServer {
-	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), adminDone: make(chan struct{})}
+	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]struct{}),
+		adminDone: make(chan struct{})}
 	cfg := &s.cfg
 	api := admin.New(endpoints{s}, admin.Options{
 		Tokens: cfg.Admin.Tokens, Open: cfg.Admin.Open, AllowedOrigins: cfg.Admin.AllowedOrigins,
@@ -83,6 +87,7 @@ func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &w.srv.cfg
 	return &fasthttp.Server{
 		Handler:               h,
+		ConnState:             w.track,
 		ErrorHandler:          admin.ErrorHandler,
 		Concurrency:           cfg.Server.MaxHTTPConnections,
 		ReadBufferSize:        int(cfg.Server.MaxHeaderBytes),
@@ -123,7 +128,31 @@ func (w *webServer) start() {
 	}()
 }
 
-// stop lets requests under way finish and closes idle connections.
+// track keeps the set of open connections. Any goroutine.
+func (w *webServer) track(nc net.Conn, state fasthttp.ConnState) {
+	switch state {
+	case fasthttp.StateNew:
+		w.mu.Lock()
+		w.open[nc] = struct{}{}
+		w.mu.Unlock()
+	case fasthttp.StateClosed, fasthttp.StateHijacked:
+		w.mu.Lock()
+		delete(w.open, nc)
+		w.mu.Unlock()
+	}
+}
+
+// cut closes every connection, whatever is under way on it.
+func (w *webServer) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for nc := range w.open {
+		_ = nc.Close()
+	}
+}
+
+// stop lets requests under way finish and closes idle connections; what is left
+// when ctx ends is cut.
 func (w *webServer) stop(ctx context.Context) error {
 	err := w.server.ShutdownWithContext(ctx)
 	w.conns.Close()
@@ -132,6 +161,9 @@ func (w *webServer) stop(ctx context.Context) error {
 		err = errors.Join(err, w.adminServer.ShutdownWithContext(ctx))
 		_ = w.adminLn.Close()
 		<-w.adminDone
+	}
+	if err != nil {
+		w.cut()
 	}
 	return err
 }
@@ -174,7 +206,8 @@ func (w *webServer) giveBack(ctx *fasthttp.RequestCtx) bool {
 type offered struct {
 	conns  chan net.Conn
 	closed chan struct{}
-	once   sync.Once
+	mu     sync.Mutex // nothing is offered after the end
+	ended  bool
 }
 
 // offeredBacklog is how many connections may wait to be taken by the server.
@@ -185,10 +218,10 @@ func newOffered() *offered {
 }
 
 func (o *offered) offer(nc net.Conn) bool {
-	select {
-	case <-o.closed:
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
 		return false
-	default:
 	}
 	select {
 	case o.conns <- nc:
@@ -215,7 +248,12 @@ func (o *offered) Accept() (net.Conn, error) {
 
 // Close implements net.Listener.
 func (o *offered) Close() error {
-	o.once.Do(func() { close(o.closed) })
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.ended {
+		o.ended = true
+		close(o.closed)
+	}
 	return nil
 }
 

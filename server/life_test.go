@@ -8,7 +8,9 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,17 +93,14 @@ func TestDrainCutsWhoDoesNotAnswer(t *testing.T) {
 
 // TestShutdownTimeout cuts what is still there and says so.
 func TestShutdownTimeout(t *testing.T) {
-	hold := make(chan struct{})
-	defer close(hold)
+	told := make(chan struct{})
 	r := start(t, func(cfg *config.Config) {
 		cfg.Server.ShutdownTimeout = time.Second
 		cfg.WebSocket.CloseTimeout = time.Minute
 	}, func(s *Server) {
 		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
-			select {
-			case <-hold:
-			case <-ctx.Done():
-			}
+			<-ctx.Done()
+			close(told)
 			return nil
 		})
 	})
@@ -116,7 +115,100 @@ func TestShutdownTimeout(t *testing.T) {
 	if took := time.Since(began); took < time.Second {
 		t.Errorf("gave up after %v, before the timeout", took)
 	}
+	if took := time.Since(began); took > testPatience/2 {
+		t.Errorf("gave up after %v, long after the timeout", took)
+	}
+	<-told // the handler, by its context
 	c.expectClose(1001, "*")
+}
+
+// TestRequestsFinishAtDrain: who has begun a request gets its answer, and a load
+// balancer that asks is told to go elsewhere.
+func TestRequestsFinishAtDrain(t *testing.T) {
+	r := start(t, nil)
+	begin := func(head string) *rawConn {
+		c := dialRaw(t, r)
+		c.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if res, _ := c.response(); res.StatusCode != 200 {
+			t.Fatal(res.Status)
+		}
+		c.send(head + " HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+		if res, body := c.response(); res.StatusCode != 100 {
+			t.Fatalf("%s: %s %s, want 100", head, res.Status, body)
+		}
+		return c
+	}
+	count, ready := begin("POST /websocket/kick/user/nobody"), begin("GET /readyz")
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	waitFor(t, "the drain", func() bool { return r.Ready() != nil })
+	ready.send("{}")
+	if res, body := ready.response(); res.StatusCode != http.StatusServiceUnavailable || !strings.Contains(body, "draining") {
+		t.Errorf("readyz while draining: %s %s", res.Status, body)
+	}
+	select {
+	case err := <-stopped:
+		t.Fatalf("run ended with %v while a request was under way", err)
+	default:
+	}
+	count.send("{}")
+	if res, body := count.response(); res.StatusCode != 200 {
+		t.Errorf("request under way: %s %s", res.Status, body)
+	}
+	if err := <-stopped; err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	count.expectEOF()
+	ready.expectEOF()
+}
+
+// TestShutdownTimeoutOfHTTP: a request that does not come to its end is cut at
+// the timeout, and nothing is served after Run.
+func TestShutdownTimeoutOfHTTP(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second })
+	c := dialRaw(t, r)
+	c.send("POST /websocket/kick/user/nobody HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+	if res, body := c.response(); res.StatusCode != 100 {
+		t.Fatalf("%s %s, want 100", res.Status, body)
+	}
+	if err := r.stop(); !errors.Is(err, ErrDrainTimeout) {
+		t.Fatalf("run: %v, want ErrDrainTimeout", err)
+	}
+	c.expectEOF()
+}
+
+// TestNoConnectionIsLostAtTheEnd: one that the HTTP server was offered and took is
+// accepted, however close to the end; a place that is never given back would
+// hold up the drain.
+func TestNoConnectionIsLostAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for range 2000 {
+		o := newOffered()
+		var taken, accepted atomic.Int64
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 8 {
+					if nc, _ := net.Pipe(); o.offer(nc) {
+						taken.Add(1)
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for {
+				if _, err := o.Accept(); err != nil {
+					return
+				}
+				accepted.Add(1)
+			}
+		})
+		wg.Go(func() { _ = o.Close() })
+		wg.Wait()
+		if taken.Load() != accepted.Load() {
+			t.Fatalf("%d connections were taken, %d accepted", taken.Load(), accepted.Load())
+		}
+	}
 }
 
 // TestHTTPFinishesAtDrain: idle HTTP connections do not hold up the end.
