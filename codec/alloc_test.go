@@ -57,9 +57,19 @@ func TestNoAllocations(t *testing.T) {
 	}
 
 	d := NewDecoder(DecoderOptions{})
-	bad := []byte("\x81\x01x")
 	var p *Partial
-	allocs(t, "protocol error", 0, func() { d.Next(&p, false, bad) })
+	for name, in := range map[string][]byte{
+		"protocol error":              []byte("\x81\x01x"),
+		"declared over the limit":     cframe{op: opText, declare: DefaultMaxMessage + 1}.append(nil),
+		"declared 2^63-1":             cframe{op: opText, declare: 1<<63 - 1}.append(nil),
+		"compressed, declared 2^62":   cframe{op: opText, rsv: 4, declare: 1 << 62}.append(nil),
+		"a header that is incomplete": []byte("\x81\xff\x00\x00"),
+	} {
+		allocs(t, name, 0, func() { d.Next(&p, true, in) })
+		if p != nil {
+			t.Errorf("%s: left a Partial", name)
+		}
+	}
 
 	out := make([]byte, 0, 8192)
 	payload := []byte(text)

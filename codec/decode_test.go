@@ -275,6 +275,50 @@ func TestDecodeMaskOffsets(t *testing.T) {
 	}
 }
 
+// The sizes around every change of the header, at every place of the frame in
+// memory, whole and in pieces that end around the header, in one frame and in two.
+func TestDecodeSizes(t *testing.T) {
+	t.Parallel()
+	d := NewDecoder(DecoderOptions{MaxMessage: 1 << 20})
+	for _, size := range edgeSizes {
+		s := strings.Repeat("sizes and edges ", size/16+1)[:size]
+		one := cframe{op: opText, payload: s, mask: testMask}.append(nil)
+		two := join(cframe{op: opText, more: true, payload: s[:size/2]}, cframe{op: opPing}, cframe{op: opCont, payload: s[size/2:]})
+		for shift := range 8 {
+			var p *Partial
+			b := append(make([]byte, shift, shift+len(one)), one...)
+			if m, n, err := d.Next(&p, false, b[shift:]); err != nil || n != len(one) || m.Op != ws.OpText || string(m.Payload) != s || p != nil {
+				t.Errorf("size %d, %d bytes into the buffer: got %v of %d bytes, %d used, %v", size, shift, m.Op, len(m.Payload), n, err)
+			}
+		}
+		for _, first := range []int{1, 2, 3, 4, 5, 8, 9, 10, 13, 14, 15, 16, 17, len(one) - 1, len(one)} {
+			if got := feed(t, d, false, one, first, 4096, 65536, 7); !sameOutcome(got, texts(s)) {
+				t.Errorf("size %d, first %d bytes: got %.100v", size, first, got)
+			}
+			if got := feed(t, d, false, two, first, 4096, 65536, 7); !sameOutcome(got, outcome{msgs: []string{"ping:", "text:" + s}}) {
+				t.Errorf("size %d in two fragments, first %d bytes: got %.100v", size, first, got)
+			}
+		}
+		// The limit right there: met, and missed by one, on either way.
+		for _, in := range [][]byte{one, two} {
+			if size == 0 {
+				break // no limit at all: the default
+			}
+			if got := feed(t, NewDecoder(DecoderOptions{MaxMessage: size}), false, in, len(in)); got.err != nil {
+				t.Errorf("size %d is the limit: got %v", size, got.err)
+			}
+			if size == 1 {
+				break
+			}
+			for _, piece := range []int{len(in), 1000, 1 + size/3} {
+				if got := feed(t, NewDecoder(DecoderOptions{MaxMessage: size - 1}), false, in, piece); got.err != ErrTooBig {
+					t.Errorf("size %d is one over the limit, pieces of %d: got %v", size, piece, got.err)
+				}
+			}
+		}
+	}
+}
+
 // A decoder serves many connections: their partial messages do not mix, and a
 // payload is good until the next call.
 func TestDecodeManyConnections(t *testing.T) {
