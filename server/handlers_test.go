@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -271,17 +272,16 @@ func TestSampleHandlersLog(t *testing.T) {
 // TestJobsFinishAtDrain: messages that were received are handled, even when
 // the server is told to stop meanwhile.
 func TestJobsFinishAtDrain(t *testing.T) {
-	var handled sync.WaitGroup
+	var handled atomic.Int64
 	hold := make(chan struct{})
 	r := start(t, nil, func(s *Server) {
 		s.Handle("JOB", func(context.Context, *Message) error {
 			<-hold
-			handled.Done()
+			handled.Add(1)
 			return nil
 		})
 	})
 	c := r.connect(t, "ann")
-	handled.Add(10)
 	for range 10 {
 		write(t, c, `{"type":"BIZ","code":"JOB"}`)
 	}
@@ -289,11 +289,19 @@ func TestJobsFinishAtDrain(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.stop() }()
 	readClose(t, c, 1001, "server shutting down")
+	_ = c.Close()
+	waitFor(t, "the pool to be closed", func() bool { // with one job on a worker and nine behind it
+		r.workers.mu.Lock()
+		defer r.workers.mu.Unlock()
+		return r.workers.closed
+	})
 	close(hold)
 	if err := <-stopped; err != nil {
 		t.Fatalf("run: %v", err)
 	}
-	handled.Wait()
+	if n := handled.Load(); n != 10 {
+		t.Errorf("%d of 10 messages were handled", n)
+	}
 }
 
 func TestHandleMisuse(t *testing.T) {

@@ -2,12 +2,10 @@ package server
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"time"
-	"unsafe"
 
 	"carillon/netpoll"
 )
@@ -52,67 +50,82 @@ func TestUserIndexModel(t *testing.T) {
 	}
 }
 
-// TestUserIndexFromManyGoroutines ends empty whatever the interleaving.
+// TestUserIndexFromManyGoroutines: each goroutine keeps a model of the sessions
+// that it adds to users it shares with the others and to one of its own. What it
+// added is found until it removes it, a user of its own has exactly what its model
+// says, and in the end nothing is left.
 func TestUserIndexFromManyGoroutines(t *testing.T) {
 	t.Parallel()
+	const writers, steps, shared = 8, 3000, 5
 	x := newUserIndex()
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 2000 {
-				user := fmt.Sprint(i % 5)
-				h := netpoll.Handle(g*1_000_000 + i + 1)
-				x.add(user, h)
-				if !slices.Contains(x.handles(nil, user), h) {
-					t.Errorf("session %v is not found", h)
+	var wg, readers sync.WaitGroup
+	stop := make(chan struct{})
+	readers.Go(func() { // counts and lists never show what can not be
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if n := len(x.all(nil)); n > writers+shared {
+				t.Errorf("%d users are listed, there are never more than %d", n, writers+shared)
+				return
+			}
+			if n := x.users.Load(); n < 0 || n > writers+shared {
+				t.Errorf("%d users are counted", n)
+				return
+			}
+			for i := range shared {
+				if hs := x.handles(nil, fmt.Sprint(i)); len(hs) != len(slices.Compact(slices.Sorted(slices.Values(hs)))) {
+					t.Errorf("a session is there twice: %v", hs)
+					return
 				}
-				x.remove(user, h)
+			}
+		}
+	})
+	for g := range writers {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(1, uint64(g)))
+			own := fmt.Sprint("own-", g)
+			model := make(map[string][]netpoll.Handle)
+			for i := range steps {
+				user := own
+				if rnd.IntN(2) == 0 {
+					user = fmt.Sprint(rnd.IntN(shared))
+				}
+				if have := model[user]; rnd.IntN(2) == 0 && len(have) > 0 {
+					k := rnd.IntN(len(have))
+					x.remove(user, have[k])
+					if slices.Contains(x.handles(nil, user), have[k]) {
+						t.Errorf("session %v of %s is found after it was removed", have[k], user)
+					}
+					model[user] = slices.Delete(have, k, k+1)
+				} else {
+					h := netpoll.Handle(g*1_000_000 + i + 1)
+					x.add(user, h)
+					model[user] = append(have, h)
+				}
+				got := x.handles(nil, user)
+				for _, h := range model[user] {
+					if !slices.Contains(got, h) {
+						t.Errorf("session %v of %s is not found", h, user)
+					}
+				}
+				if _, n := x.single(own); n != len(model[own]) {
+					t.Errorf("%s has %d sessions, want %d", own, n, len(model[own]))
+				}
+			}
+			for user, hs := range model {
+				for _, h := range hs {
+					x.remove(user, h)
+				}
 			}
 		})
 	}
 	wg.Wait()
+	close(stop)
+	readers.Wait()
 	if n, s, all := x.users.Load(), x.sessions.Load(), x.all(nil); n != 0 || s != 0 || len(all) != 0 {
 		t.Errorf("left: %d users, %d sessions, %v", n, s, all)
-	}
-}
-
-// TestSessionIDs: an id is a UUID, names its handle, and can not be made up or
-// carried over from another start or node.
-func TestSessionIDs(t *testing.T) {
-	t.Parallel()
-	start := time.Unix(1, 0)
-	ids := newSessionIDs("node-a", start)
-	others := []sessionIDs{newSessionIDs("node-a", start), newSessionIDs("node-a", start.Add(1)), newSessionIDs("node-b", start)}
-	seen := make(map[string]bool)
-	for _, h := range []netpoll.Handle{1, 2, 1 << 28, 1<<28 - 1, 1 << 54, 1<<54 - 1, ^netpoll.Handle(0), 0x0123456789abcdef} {
-		id := ids.of(h)
-		if len(id) != 36 || id[14] != '8' || !strings.ContainsRune("89ab", rune(id[19])) || seen[id] {
-			t.Errorf("%v has the id %s", h, id)
-		}
-		seen[id] = true
-		if got, ok := ids.parse(id); !ok || got != h {
-			t.Errorf("%s is parsed as %v, %v; want %v", id, got, ok, h)
-		}
-		if got, ok := ids.parse(strings.ToUpper(id)); !ok || got != h {
-			t.Errorf("%s in upper case is parsed as %v, %v", id, got, ok)
-		}
-		for i, o := range others {
-			if _, ok := o.parse(id); ok {
-				t.Errorf("other start or node %d takes %s", i, id)
-			}
-		}
-	}
-	for _, id := range []string{"", "x", strings.Repeat("-", 36), strings.Repeat("0", 36), "00000000-0000-8000-8000-000000000000", "not-a-uuid-at-all-but-of-that-length"} {
-		if h, ok := ids.parse(id); ok {
-			t.Errorf("%q is taken for %v", id, h)
-		}
-	}
-}
-
-// TestSizeofSession pins what a session costs beside the reactor's part.
-func TestSizeofSession(t *testing.T) {
-	t.Parallel()
-	if n := unsafe.Sizeof(session{}); n > 32 {
-		t.Errorf("a session is %d bytes, over its size class of 32", n)
 	}
 }
