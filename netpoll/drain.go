@@ -13,6 +13,7 @@ type drain struct {
 }
 
 func (s *Shard) startDrain(window uint32) {
+	s.tick() // the clock may be a period old
 	s.drain = drain{active: true, end: s.real + window}
 	s.drainStep()
 }
