@@ -3,6 +3,8 @@
 package server
 
 import (
+	"bytes"
+	"io"
 	"testing"
 	"time"
 
@@ -49,3 +51,58 @@ func TestAllocEnvelope(t *testing.T) {
 		t.Errorf("%v allocations for a message", n)
 	}
 }
+
+// TestAllocHeartbeat is whole round trips over a real socket, the client's side
+// and everything that the process does meanwhile included.
+func TestAllocHeartbeat(t *testing.T) {
+	r := start(t, nil)
+	c := dialRaw(t, r)
+	c.upgrade("ann")
+	c.heartbeat()
+	beat := appendMasked(nil, headText, []byte(heartbeatRequest))
+	want := serverText(heartbeatAck)
+	got := make([]byte, len(want))
+	if n := testing.AllocsPerRun(5000, func() {
+		if _, err := c.Write(beat); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(c.br, got); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for a heartbeat, want 0", n)
+	}
+}
+
+// TestAllocPush is a push to a user with one session, from the call to the
+// client: it costs what its frame does and nothing else. A broadcast likewise.
+func TestAllocPush(t *testing.T) {
+	r := start(t, nil)
+	c := dialRaw(t, r)
+	c.upgrade("ann")
+	c.heartbeat()
+	text := bytes.Repeat([]byte("x"), 100)
+	want := serverText(string(text))
+	got := make([]byte, len(want))
+	var kept *codec.Frame
+	frame := testing.AllocsPerRun(1000, func() { kept = codec.NewText(text) })
+	_ = kept
+	for name, push := range map[string]func() error{
+		"user":      func() error { _, err := r.PushUser("ann", text); return err },
+		"broadcast": func() error { return r.Broadcast(text) },
+	} {
+		if n := testing.AllocsPerRun(5000, func() {
+			if err := push(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c.br, got); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		}); n > frame {
+			t.Errorf("%s: %v allocations for a push, want the %v of its frame", name, n, frame)
+		}
+	}
+}
+
+// serverText is a server's frame of a short text.
+func serverText(s string) []byte { return append([]byte{headText, byte(len(s))}, s...) }
