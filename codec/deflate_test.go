@@ -133,6 +133,19 @@ func TestInflateCut(t *testing.T) {
 	}
 }
 
+// A last block that takes its data out of the trailer we put back is damaged,
+// whether or not something that reads as a block is left of it.
+func TestInflateReachesIntoTheTrailer(t *testing.T) {
+	t.Parallel()
+	var f inflater
+	for n := 1; n < len(streamEnd); n++ {
+		z := string([]byte{1, byte(n), 0, ^byte(n), 0xff}) // BFINAL, n bytes follow
+		if got, err := inflate(t, &f, z, 100); err != ErrBadDeflate {
+			t.Errorf("%d bytes missing: got %q %v", n, got, err)
+		}
+	}
+}
+
 // A bomb is given up at the limit: the output never holds more.
 func TestInflateBomb(t *testing.T) {
 	var f inflater

@@ -56,6 +56,10 @@ func TestScanRequestParts(t *testing.T) {
 	if r.Minor != 1 || r.WantsUpgrade() {
 		t.Errorf("got minor %d, upgrade %v", r.Minor, r.WantsUpgrade())
 	}
+	two := mustScan(t, request("GET / HTTP/1.1", "Host: h", "Origin: http://a", "Origin: http://b", "Authorization: Bearer a", "Authorization: Bearer b"))
+	if string(two.Origin) != "http://a" || string(two.Authorization) != "Bearer a" || string(two.Header("origin")) != "http://a" {
+		t.Errorf("of two fields the first counts: got %q, %q", two.Origin, two.Authorization)
+	}
 	if in2 := mustScan(t, request("GET / HTTP/1.0")); in2.Minor != 0 || in2.Host != nil {
 		t.Errorf("HTTP/1.0: got %d %q", in2.Minor, in2.Host)
 	}
