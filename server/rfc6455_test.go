@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -546,6 +547,36 @@ func TestCloses(t *testing.T) {
 		c.expectFrame(headText, []byte("Hello World!"))
 		c.expectClose(1000, "")
 	})
+}
+
+// TestEchoesWait: clients that send all they have before they read get every
+// echo in its order. It is what 9 is about for a server that never blocks: the
+// kernel takes no more, and what waits for one connection is kept apart from
+// what the loop does for the next.
+func TestEchoesWait(t *testing.T) {
+	r := startEcho(t, func(cfg *config.Config) { cfg.Server.EventLoops = 1 })
+	const conns, messages = 4, 1000
+	message := func(i, n int) []byte { return fmt.Appendf(nil, "%d %d %s", i, n, sample(n+1000)) }
+	var waiting [conns]*rawConn
+	for i := range waiting {
+		waiting[i] = dialEcho(t, r)
+		// Not less: with a window below the segments of loopback (64 KiB) the
+		// kernel itself sends 30 KB a second.
+		if err := waiting[i].Conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range messages {
+		for i, c := range waiting {
+			c.writeFrame(true, 0, ws.OpText, message(i, n))
+		}
+	}
+	waitFor(t, "the kernel to take no more", func() bool { return r.reactor.Stats()[0].OutBytes > 1<<20 })
+	for i, c := range waiting {
+		for n := range messages {
+			c.expectFrame(headText, message(i, n))
+		}
+	}
 }
 
 // TestLargeFragmented is 9.3.1 to 9.4.9, one message of 4 MiB in fragments of
