@@ -270,7 +270,30 @@ func (offeredAddr) String() string  { return "handed over" }
 type fasthttpLogger struct{ log *slog.Logger }
 
 func (l fasthttpLogger) Printf(format string, args ...any) {
-	if l.log.Enabled(context.Background(), slog.LevelDebug) {
-		l.log.Debug("http: " + fmt.Sprintf(format, args...))
+	if !l.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
 	}
+	for i, a := range args {
+		if err, ok := a.(error); ok {
+			args[i] = withoutRequest(err)
+		}
+	}
+	l.log.Debug("http: " + fmt.Sprintf(format, args...))
 }
+
+// withoutRequest tells an error of fasthttp without what was read: its texts
+// quote the request, tokens and all.
+func withoutRequest(err error) error {
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return network
+	}
+	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, fasthttp.ErrBodyTooLarge, fasthttp.ErrSmallReadBuffer} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errMalformed
+}
+
+var errMalformed = errors.New("malformed request")
