@@ -28,9 +28,17 @@ type abused struct {
 
 // abuse is what a public port sees: clients that begin a handshake and do not
 // end it, one that is pushed to and does not read, one that sends messages over
-// the limit. It goes on until stop is closed; did counts what was done.
-func abuse(addr string, halfOpen int, stop <-chan struct{}) (did *abused, wait func()) {
+// the limit. It goes on until stop is closed; did counts what was done. pause is
+// between two messages over the limit, and between two pushes to who does not
+// read; with none, they take what the machine gives.
+func abuse(addr string, halfOpen int, pause time.Duration, stop <-chan struct{}) (did *abused, wait func()) {
 	did = new(abused)
+	breathe := func() {
+		select {
+		case <-stop:
+		case <-time.After(pause):
+		}
+	}
 	var wg sync.WaitGroup
 	running := func() bool {
 		select {
@@ -99,6 +107,7 @@ func abuse(addr string, halfOpen int, stop <-chan struct{}) (did *abused, wait f
 					}
 					_ = res.Body.Close()
 				}
+				breathe()
 			}
 			if nc != nil {
 				// What it was sent before it was closed, a close frame at the end;
@@ -128,6 +137,7 @@ func abuse(addr string, halfOpen int, stop <-chan struct{}) (did *abused, wait f
 			}
 			_, _ = io.Copy(io.Discard, br)
 			_ = nc.Close()
+			breathe()
 		}
 	})
 	return did, wg.Wait
@@ -145,7 +155,7 @@ func TestHealthyUnderAbuse(t *testing.T) {
 		conns = append(conns, c)
 	}
 	stop := make(chan struct{})
-	did, wait := abuse(r.Addr(), halfOpen, stop)
+	did, wait := abuse(r.Addr(), halfOpen, 0, stop)
 	// A reset can take the close frame from a sender that does not read while it
 	// writes, so that it is asked for once, not for every message.
 	enough := func() bool {
@@ -178,9 +188,16 @@ func TestHealthyUnderAbuse(t *testing.T) {
 
 // BenchmarkHealthyUnderAbuse is the heartbeat round trip of 10,000 connections,
 // 1,000 a second in all, before and while 1,000 half-open handshakes, a slow
-// reader and messages of 1 MB are under way. The clients share the cores with
-// the gateway, which is a process of its own.
+// reader and messages of 1 MB are under way: some ten messages and pushes of
+// 64 KiB a second, or as many as the machine makes of one client each. All clients
+// share the cores with the gateway, which is a process of its own, so that the
+// flood measures who gets the cores as much as the gateway.
 func BenchmarkHealthyUnderAbuse(b *testing.B) {
+	b.Run("steady", func(b *testing.B) { benchmarkAbuse(b, 100*time.Millisecond) })
+	b.Run("flood", func(b *testing.B) { benchmarkAbuse(b, 0) })
+}
+
+func benchmarkAbuse(b *testing.B, pause time.Duration) {
 	const healthy, phase = 10000, 10 * time.Second
 	addr, _ := startChild(b)
 	conns := dialMany(b, addr, healthy)
@@ -218,7 +235,7 @@ func BenchmarkHealthyUnderAbuse(b *testing.B) {
 	for b.Loop() {
 		before := measure()
 		stop := make(chan struct{})
-		did, wait := abuse(addr, 1000, stop)
+		did, wait := abuse(addr, 1000, pause, stop)
 		during := measure()
 		close(stop)
 		wait()
