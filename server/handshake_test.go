@@ -34,13 +34,19 @@ func TestHandshake(t *testing.T) {
 		{"first token counts, bad", request("/ws?token=x&token=Admin@123"), 401},
 		{"first token counts, good", request("/ws?token=Admin@123&token=x"), 101},
 		{"no token", request("/ws"), 401},
-		{"blank token", request("/ws?token="), 401},
+		{"empty token", request("/ws?token="), 401},
+		{"blank token", request("/ws?token=%20"), 401},
+		{"token without a value", request("/ws?token"), 401},
+		{"token in the value of another parameter", request("/ws?a=token=Admin@123"), 401},
 		{"unknown token", request("/ws?token=nobody"), 401},
 		{"cut token", request("/ws?token=Admin@12"), 401},
 		{"padded token", request("/ws?token=Admin@123%20"), 401},
+		{"token padded in front", request("/ws?token=%20Admin@123"), 401},
 		{"token in other case", request("/ws?token=admin@123"), 401},
 		{"Token in other case", request("/ws?Token=Admin@123"), 401},
 		{"broken escape", request("/ws?token=%zz"), 401},
+		{"cut escape", request("/ws?token=Admin@123%4"), 401},
+		{"bad token in the query with a good bearer", request("/ws?token=x", "Authorization: Bearer Admin@123"), 401},
 		{"bearer", request("/ws", "Authorization: Bearer Admin@123"), 101},
 		{"bearer in other case", request("/ws", "authorization: bearer Admin@123"), 101},
 		{"bad bearer", request("/ws", "Authorization: Bearer x"), 401},
@@ -79,6 +85,8 @@ func TestHandshake(t *testing.T) {
 		{"POST", strings.Replace(request(good), "GET", "POST", 1), 405},
 		{"HEAD", strings.Replace(request(good), "GET", "HEAD", 1), 405},
 		{"OPTIONS", strings.Replace(request(good), "GET", "OPTIONS", 1), 405},
+		{"PUT", strings.Replace(request(good), "GET", "PUT", 1), 405},
+		{"method in lower case", strings.Replace(request(good), "GET", "get", 1), 405},
 		{"unknown method", strings.Replace(request(good), "GET", "BREW", 1), 405},
 		{"wrong method, bad token", strings.Replace(request("/ws"), "GET", "PUT", 1), 405},
 		{"HTTP/1.0", strings.Replace(request(good), "HTTP/1.1", "HTTP/1.0", 1), 505},
@@ -98,6 +106,8 @@ func TestHandshake(t *testing.T) {
 		{"path in other case", request("/WS?token=Admin@123"), 404},
 		{"subprotocols offered", request(good, "Sec-WebSocket-Protocol: chat, superchat"), 101},
 		{"compression offered", request(good, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"), 101},
+		{"compression with an unknown parameter", request(good, "Sec-WebSocket-Extensions: permessage-deflate; x=1"), 101},
+		{"unknown extension", request(good, "Sec-WebSocket-Extensions: x-unknown; a=1"), 101},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -119,8 +129,19 @@ func TestHandshake(t *testing.T) {
 			if c.status == 101 {
 				if res.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" ||
 					res.Header.Get("Upgrade") != "websocket" || res.Header.Get("Connection") != "upgrade" ||
-					res.Header.Get("Date") == "" || res.Header.Get("Sec-WebSocket-Extensions") != "" {
+					res.Header.Get("Sec-WebSocket-Extensions") != "" {
 					t.Errorf("headers of the 101: %v", res.Header)
+				}
+				if date, err := http.ParseTime(res.Header.Get("Date")); err != nil || time.Since(date).Abs() > testPatience {
+					t.Errorf("Date %q, %v", res.Header.Get("Date"), err)
+				}
+				// A subprotocol is chosen only to tell browsers that their token was.
+				want := ""
+				if strings.Contains(c.request, "bearer, base64url") {
+					want = "bearer"
+				}
+				if got := strings.Join(res.Header.Values("Sec-WebSocket-Protocol"), "|"); got != want {
+					t.Errorf("subprotocol %q, want %q", got, want)
 				}
 				if res.Status != "101 Switching Protocols" {
 					t.Errorf("status line %q", res.Status)
@@ -162,6 +183,128 @@ func TestHandshake(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTokenAloneDecides: the user is who the token says, whatever else the
+// request claims.
+func TestTokenAloneDecides(t *testing.T) {
+	r := start(t, nil)
+	for _, c := range []struct {
+		target, user string
+		lines        []string
+	}{
+		{"/ws?token=Admin@123", "10001", nil},
+		{"/ws?token=Admin%40123&userId=77", "10001", nil},
+		{"/ws?userId=77&token=Admin@123&user=78", "10001", nil},
+		{"/ws?token=Admin@123&token=u-ann", "10001", nil},
+		{"/ws?token=u-ann&token=Admin@123", "ann", nil},
+		{"/ws?%74oken=u-ann", "ann", nil},
+		{"/ws?token=u-a%2Bb+c%20d", "a+b c d", nil},
+		{"/ws?token=u-%E7%94%A8%E6%88%B7", "用户", nil},
+		{"/ws?token=u-ann", "ann", []string{"Authorization: Bearer u-bob", "Sec-WebSocket-Protocol: bearer, u-cid"}},
+		{"/ws", "bob", []string{"Authorization: Bearer u-bob", "Sec-WebSocket-Protocol: bearer, u-cid"}},
+		{"/ws", "cid", []string{"Authorization: Basic dTpw", "Sec-WebSocket-Protocol: bearer, u-cid"}},
+		{"/ws", "a b", []string{"Sec-WebSocket-Protocol: chat", "Sec-WebSocket-Protocol: bearer, base64url.dS1hIGI"}},
+	} {
+		conn := dialRaw(t, r)
+		conn.send(request(c.target, c.lines...))
+		if res, body := conn.response(); res.StatusCode != 101 {
+			t.Fatalf("%s %q: %s %s", c.target, c.lines, res.Status, body)
+		}
+		conn.heartbeat()
+		if users := r.OnlineUsers(); len(users) != 1 || users[0] != c.user {
+			t.Errorf("%s %q: online are %q, want %q", c.target, c.lines, users, c.user)
+		}
+		_ = conn.Close()
+		waitFor(t, "the session to end", func() bool { return r.SessionCount() == 0 })
+	}
+}
+
+// TestOrderOfChecks sends every set of faults: the answer is about the first of
+// them in the order path, method, HTTP version, token, Upgrade, version, key,
+// origin. On a kept-alive connection it is the same.
+func TestOrderOfChecks(t *testing.T) {
+	r := start(t, nil)
+	faults := []struct {
+		status   int
+		from, to string
+	}{
+		{404, "/ws?", "/wsx?"},
+		{405, "GET ", "POST "},
+		{505, " HTTP/1.1", " HTTP/1.0"},
+		{401, "u-ann", "nobody"},
+		{400, "Upgrade: websocket", "Upgrade: h2c"},
+		{426, "Version: 13", "Version: 8"},
+		{400, "dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZQ=="},
+		{403, "http://gateway.example", "http://evil.example"},
+	}
+	for _, kept := range []bool{false, true} {
+		for set := range 1 << len(faults) {
+			req, want := request("/ws?token=u-ann", "Origin: http://gateway.example"), 101
+			for i := len(faults) - 1; i >= 0; i-- {
+				if set>>i&1 != 0 {
+					req, want = strings.Replace(req, faults[i].from, faults[i].to, 1), faults[i].status
+				}
+			}
+			c := dialRaw(t, r)
+			if kept {
+				c.send("GET /healthz HTTP/1.1\r\nHost: gateway.example\r\n\r\n")
+				c.response()
+			}
+			c.send(req)
+			if res, body := c.response(); res.StatusCode != want {
+				t.Errorf("kept alive %v: got %s %s, want %d of\n%s", kept, res.Status, body, want, req)
+			}
+			_ = c.Close()
+		}
+	}
+}
+
+// TestHeaderLimit: a header block of exactly the configured size is read, one of
+// a byte more is refused, as the first request of a connection and as a later one,
+// for the endpoint and for others.
+func TestHeaderLimit(t *testing.T) {
+	const limit = 2000
+	r := start(t, func(cfg *config.Config) { cfg.Server.MaxHeaderBytes = limit })
+	padded := func(target string, size int) string {
+		req := request(target, "X-Pad: ")
+		return strings.Replace(req, "X-Pad: ", "X-Pad: "+strings.Repeat("x", size-len(req)), 1)
+	}
+	for _, c := range []struct {
+		target string
+		size   int
+		want   int
+	}{
+		{"/ws?token=u-ann", limit - 1, 101},
+		{"/ws?token=u-ann", limit, 101},
+		{"/ws?token=u-ann", limit + 1, 431},
+		{"/ws?token=u-ann", 4 * limit, 431},
+		{"/ws?token=" + strings.Repeat("x", limit), 2 * limit, 431},
+		{"/healthz", limit, 200},
+		{"/healthz", limit + 1, 431},
+	} {
+		for _, kept := range []bool{false, true} {
+			conn := dialRaw(t, r)
+			if kept {
+				conn.send("GET /healthz HTTP/1.1\r\nHost: gateway.example\r\n\r\n")
+				conn.response()
+			}
+			conn.send(padded(c.target, c.size))
+			res, body := conn.response()
+			if res.StatusCode != c.want {
+				t.Errorf("%.20s, %d bytes, kept alive %v: got %s %s, want %d", c.target, c.size, kept, res.Status, body, c.want)
+			}
+			switch res.StatusCode {
+			case 101:
+				conn.heartbeat()
+			case 431:
+				if got := res.Header.Get("Content-Type"); got != "application/problem+json" {
+					t.Errorf("content type %q", got)
+				}
+				conn.expectEOF()
+			}
+		}
+	}
 }
 
 // TestHandshakeInPieces cuts a handshake with frames behind it at every byte,
