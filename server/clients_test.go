@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +22,7 @@ import (
 
 // clientEvent is what a client library reports.
 type clientEvent struct {
-	Event   string `json:"event"` // open, text, binary, pong, close, error
+	Event   string `json:"event"` // open, text, binary, pong, close, error; exit of a program
 	Text    string `json:"text"`
 	Code    int    `json:"code"`
 	Deflate bool   `json:"deflate"`
@@ -58,7 +58,11 @@ func TestClientLibraries(t *testing.T) {
 				r := start(t, func(cfg *config.Config) { cfg.WebSocket.Compression = compression })
 				dial := func(user string) library {
 					c := open(t, "ws://"+r.Addr()+"/ws?token=u-"+user, compression)
-					if e := c.next(); e.Event != "open" || e.Deflate != compression {
+					e := c.next()
+					if e.Event == "exit" {
+						t.Fatalf("the client program ended; make setup installs what it needs:\n%s", e.Text)
+					}
+					if e.Event != "open" || e.Deflate != compression {
 						t.Fatalf("got %+v, want to be open with deflate %v", e, compression)
 					}
 					return c
@@ -125,6 +129,12 @@ func clientScenario(t *testing.T, r *running, dial func(user string) library) {
 	other.close(4321, "see you")
 	wantClose(other, 4321, "see you")
 	waitFor(t, "the other to leave", func() bool { return r.SessionCount() == 1 })
+	for code, reason := range map[int]string{1000: "", 3000: "", 4999: "bis später 再见"} {
+		other = dial("bob")
+		other.close(code, reason)
+		wantClose(other, code, reason)
+	}
+	waitFor(t, "the others to leave", func() bool { return r.SessionCount() == 1 })
 
 	push("/websocket/kick/user/ann", "")
 	wantClose(c, 1000, "")
@@ -148,11 +158,19 @@ func clientScenario(t *testing.T, r *running, dial func(user string) library) {
 
 // events is the queue of what a library reports.
 type events struct {
-	t  testing.TB
-	ch chan clientEvent
+	t       testing.TB
+	ch      chan clientEvent
+	closing *atomic.Bool // the client closes: a library may end its read with any error
 }
 
-func newEvents(t testing.TB) events { return events{t, make(chan clientEvent, 64)} }
+func newEvents(t testing.TB) events { return events{t, make(chan clientEvent, 64), new(atomic.Bool)} }
+
+// failed reports that a read failed without a close frame.
+func (e events) failed(err error) {
+	if !e.closing.Load() {
+		e.ch <- clientEvent{Event: "error", Text: err.Error()}
+	}
+}
 
 func (e events) next() clientEvent {
 	e.t.Helper()
@@ -197,8 +215,10 @@ func openGorilla(t *testing.T, url string, compression bool) library {
 			switch {
 			case errors.As(err, &closed):
 				g.ch <- clientEvent{Event: "close", Code: closed.Code, Text: closed.Text}
+				_ = c.Close() // gorilla leaves TCP to its user; the server would wait for its timeout
 				return
 			case err != nil:
+				g.failed(err)
 				return
 			case kind == gorilla.TextMessage:
 				g.ch <- clientEvent{Event: "text", Text: string(b)}
@@ -267,6 +287,7 @@ func openCoder(t *testing.T, url string, compression bool) library {
 				g.ch <- clientEvent{Event: "close", Code: int(closed.Code), Text: closed.Reason}
 				return
 			case err != nil:
+				g.failed(err)
 				return
 			case kind == coder.MessageText:
 				g.ch <- clientEvent{Event: "text", Text: string(b)}
@@ -290,6 +311,7 @@ func (g *coderClient) ping(data string) {
 }
 
 func (g *coderClient) close(code int, reason string) {
+	g.closing.Store(true)
 	go func() {
 		// It reads the answer itself; nil means that the code came back.
 		if err := g.c.Close(coder.StatusCode(code), reason); err == nil {
@@ -307,7 +329,8 @@ type scriptClient struct {
 func openScript(t *testing.T, url string, compression bool, program, script string) library {
 	onOff := map[bool]string{true: "on", false: "off"}[compression]
 	cmd := exec.Command(program, script, url, onOff)
-	cmd.Stderr = os.Stderr
+	complaints := new(syncBuffer)
+	cmd.Stderr = complaints
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -327,6 +350,8 @@ func openScript(t *testing.T, url string, compression bool, program, script stri
 		for {
 			line, err := lines.ReadBytes('\n')
 			if err != nil {
+				err = cmd.Wait()
+				s.ch <- clientEvent{Event: "exit", Text: fmt.Sprintf("%v: %s", err, complaints)}
 				return
 			}
 			var e clientEvent
@@ -340,7 +365,6 @@ func openScript(t *testing.T, url string, compression bool, program, script stri
 		_ = in.Close()
 		_ = cmd.Process.Kill()
 		<-read
-		_ = cmd.Wait()
 	})
 	return s
 }
