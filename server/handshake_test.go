@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	"carillon/server/config"
 )
@@ -388,6 +392,154 @@ func TestUpgradeOnKeptAliveConnection(t *testing.T) {
 	waitFor(t, "all places to be free", func() bool { return r.reactor.Conns() == 0 })
 }
 
+// TestKeptAliveInPieces cuts a plain request, an upgrade and frames on one
+// connection at every byte, and sends them in single bytes: whatever of it the
+// HTTP server had read ahead, nothing is lost or doubled.
+func TestKeptAliveInPieces(t *testing.T) {
+	r := start(t, nil)
+	beat := string(appendMasked(nil, headText, []byte(heartbeatRequest)))
+	ping := string(appendMasked(nil, finBit|byte(ws.OpPing), []byte("p")))
+	all := "GET /healthz HTTP/1.1\r\nHost: gateway.example\r\n\r\n" + request("/ws?token=u-kept") + beat + ping + beat
+	check := func(c *rawConn) {
+		t.Helper()
+		for _, want := range []int{200, 101} {
+			if res, body := c.response(); res.StatusCode != want {
+				t.Fatalf("%s %s, want %d", res.Status, body, want)
+			}
+		}
+		c.expectText(heartbeatAck)
+		c.expectFrame(finBit|byte(ws.OpPong), []byte("p"))
+		c.expectText(heartbeatAck)
+		c.heartbeat()
+		_ = c.Close()
+	}
+	for cut := 0; cut <= len(all); cut++ {
+		c := dialRaw(t, r)
+		c.send(all[:cut])
+		c.send(all[cut:])
+		check(c)
+	}
+	c := dialRaw(t, r)
+	for i := range len(all) {
+		c.send(all[i : i+1])
+	}
+	check(c)
+	waitFor(t, "all places to be free", func() bool { return r.reactor.Conns() == 0 && r.SessionCount() == 0 })
+}
+
+// TestKeptAliveForms upgrades kept-alive connections by every form of request that
+// a fresh one takes.
+func TestKeptAliveForms(t *testing.T) {
+	r := start(t, nil)
+	good := "/ws?token=u-ann"
+	for name, req := range map[string]string{
+		"two connection lines": request(good, "-Connection", "Connection: keep-alive", "Connection: Upgrade"),
+		"absolute form":        request("http://gateway.example" + good),
+		"bearer":               request("/ws", "Authorization: Bearer u-ann"),
+		"subprotocol":          request("/ws", "Sec-WebSocket-Protocol: bearer, u-ann"),
+		"names in lower case":  "GET " + good + " HTTP/1.1\r\n" + strings.ToLower(strings.Join(strings.Split(request(""), "\r\n")[1:4], "\r\n")) + "\r\nsec-websocket-version:13\r\nSEC-WEBSOCKET-KEY:  dGhlIHNhbXBsZSBub25jZQ==  \r\n\r\n",
+		"empty body":           request(good, "Content-Length: 0"),
+		"own origin":           request(good, "Origin: http://gateway.example"),
+	} {
+		c := dialRaw(t, r)
+		body := `{"message":"hello"}`
+		c.send(fmt.Sprintf("POST /websocket/send/user/nobody HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body) + req)
+		if res, body := c.response(); res.StatusCode != 200 {
+			t.Fatalf("push: %s %s", res.Status, body)
+		}
+		res, body := c.response()
+		if res.StatusCode != 101 || res.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+			t.Errorf("%s: %s %s %v", name, res.Status, body, res.Header)
+			continue
+		}
+		c.heartbeat()
+	}
+}
+
+// TestAllowedOrigins: patterns as configured; the own origin and none are always
+// right.
+func TestAllowedOrigins(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		allowed []string
+		good    []string
+		bad     []string
+	}{
+		{"none", nil, []string{"http://gateway.example", "http://GATEWAY.example", "http://gateway.example:80"},
+			[]string{"http://localhost:5173", "https://gateway.example", "http://gateway.example:81", "http://gateway.example.evil", "null", "", "*", "file://"}},
+		{"all", []string{"*"}, []string{"http://evil.example", "https://x:1", "http://gateway.example"}, nil},
+		{"patterns", []string{"https://*.example.org", "http://localhost:*"}, []string{"https://a.example.org", "https://a.b.example.org", "http://localhost:1", "http://localhost:65535"},
+			[]string{"https://example.org", "http://a.example.org", "https://a.example.org:8443", "https://a.example.org.evil", "https://evil/.example.org", "http://localhost.evil:1", "http://localhost:1.evil", "http://localhost:1@evil"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := start(t, func(cfg *config.Config) { cfg.WebSocket.AllowedOrigins = c.allowed })
+			ask := func(want int, lines ...string) {
+				t.Helper()
+				conn := dialRaw(t, r)
+				conn.send(request("/ws?token=u-ann", lines...))
+				if res, body := conn.response(); res.StatusCode != want {
+					t.Errorf("%q: got %s %s, want %d", lines, res.Status, body, want)
+				} else if want == 101 {
+					conn.heartbeat()
+				}
+			}
+			ask(101)
+			for _, o := range c.good {
+				ask(101, "Origin: "+o)
+			}
+			for _, o := range c.bad {
+				ask(403, "Origin: "+o)
+			}
+			if len(c.bad) > 0 {
+				ask(403, "Origin: http://gateway.example", "Origin: http://evil.example")
+				ask(403, "Origin: http://evil.example", "Origin: http://gateway.example")
+			}
+		})
+	}
+}
+
+// TestCompressionAnswers: with compression off no offer is accepted, and RSV1
+// stays a fault; with it on an offer is accepted, and who made none is not asked.
+func TestCompressionAnswers(t *testing.T) {
+	const agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	for _, on := range []bool{false, true} {
+		r := start(t, func(cfg *config.Config) { cfg.WebSocket.Compression = on })
+		for offer, want := range map[string]string{
+			"":                   "",
+			"permessage-deflate": agreed,
+			"permessage-deflate; client_max_window_bits":    agreed,
+			"permessage-deflate; server_max_window_bits=10": "",
+			"permessage-deflate; x=1":                       "",
+			"x-unknown; a=1":                                "",
+			`permessage-deflate; x="`:                       "",
+		} {
+			if !on {
+				want = ""
+			}
+			c := dialRaw(t, r)
+			var lines []string
+			if offer != "" {
+				lines = append(lines, "Sec-WebSocket-Extensions: "+offer)
+			}
+			if got := strings.Join(c.upgrade("ann", lines...).Header.Values("Sec-WebSocket-Extensions"), "|"); got != want {
+				t.Errorf("on %v, offer %q: got %q, want %q", on, offer, got, want)
+			}
+			c.heartbeat()
+			// A heartbeat as one block that is not compressed (RFC 1951 section 3.2.4),
+			// its end left to the receiver (RFC 7692 section 7.2.1).
+			n := len(heartbeatRequest)
+			block := append([]byte{0, byte(n), 0, ^byte(n), 0xff}, heartbeatRequest...)
+			c.writeFrame(true, 4, ws.OpText, append(block, 0))
+			if want == "" {
+				c.expectClose(1002, "*")
+			} else {
+				c.expectText(heartbeatAck)
+			}
+		}
+	}
+}
+
 // TestHandshakeDeadline: a client that takes its time is cut, whether it sends
 // nothing or a byte now and then.
 func TestHandshakeDeadline(t *testing.T) {
@@ -452,6 +604,19 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatalf("%s %s", res.Status, body)
 	}
 	c.expectText("hi")
+	// The connection of the push becomes a session.
+	h.upgrade("kept")
+	h.heartbeat()
+	if n, err := r.PushUser("kept", []byte("hello")); n != 1 || err != nil {
+		t.Fatalf("push reached %d, %v", n, err)
+	}
+	h.expectText("hello")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the socket is left behind: %v", err)
+	}
 }
 
 // TestTokensStaySecret sends tokens, good and bad, in every place that has one, in
