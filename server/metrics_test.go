@@ -98,7 +98,10 @@ func TestMetricsParse(t *testing.T) {
 func TestMetricsMove(t *testing.T) {
 	hold := make(chan struct{})
 	started := make(chan struct{}, 8)
-	r := start(t, func(cfg *config.Config) { cfg.WebSocket.HandlerQueue = 4 }, func(s *Server) {
+	r := start(t, func(cfg *config.Config) {
+		cfg.WebSocket.HandlerQueue = 4
+		cfg.WebSocket.CloseTimeout = 100 * time.Millisecond // until sockets are gone, and counted
+	}, func(s *Server) {
 		s.Handle("HOLD", func(context.Context, *Message) error { started <- struct{}{}; <-hold; return nil })
 		s.Handle("BOOM", func(context.Context, *Message) error { panic("boom") })
 	})
