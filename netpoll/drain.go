@@ -33,7 +33,7 @@ func (s *Shard) drainStep() {
 			share--
 		}
 	}
-	if s.drain.slot == len(s.conns) {
+	if s.drain.slot == len(s.conns) || s.open == 0 {
 		s.drain.slot = 0 // a handshake may have ended since
 		for _, c := range s.conns {
 			if c != nil && c.state == stateHandshake {

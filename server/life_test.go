@@ -346,3 +346,25 @@ func TestChurnLeavesNothing(t *testing.T) {
 		t.Errorf("users left: %v", users)
 	}
 }
+
+// TestHalfOpenHandshakesDoNotHoldUpTheDrain: with no session to wait for, who has
+// not ended a handshake is cut at once.
+func TestHalfOpenHandshakesDoNotHoldUpTheDrain(t *testing.T) {
+	r := start(t, func(cfg *config.Config) {
+		cfg.Server.HandshakeTimeout = time.Minute
+		cfg.Server.ShutdownTimeout = 5 * time.Second
+	})
+	var conns []*rawConn
+	for range 20 {
+		c := dialRaw(t, r)
+		c.send("GET /ws HTTP/1.1\r\n")
+		conns = append(conns, c)
+	}
+	waitFor(t, "the handshakes to begin", func() bool { return r.reactor.Conns() == 20 })
+	if err := r.stop(); err != nil {
+		t.Fatalf("run: %v", err)
+	}
+	for _, c := range conns {
+		c.expectEOF()
+	}
+}

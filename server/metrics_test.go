@@ -197,7 +197,7 @@ func TestMetricsMove(t *testing.T) {
 // was closed.
 func TestMetricsOfASlowConsumer(t *testing.T) {
 	r := start(t, func(cfg *config.Config) {
-		cfg.WebSocket.MaxOutboundBytes = 256 << 10
+		cfg.WebSocket.MaxOutboundBytes = 8 << 20
 		cfg.WebSocket.CloseTimeout = 100 * time.Millisecond
 		cfg.Server.SocketSendBuffer = 8 << 10
 		cfg.Server.EventLoops = 1
@@ -205,26 +205,28 @@ func TestMetricsOfASlowConsumer(t *testing.T) {
 	slow := dialRaw(t, r)
 	slow.upgrade("slow")
 	slow.heartbeat()
-	chunk := []byte(strings.Repeat("x", 16<<10))
+	chunk := []byte(strings.Repeat("x", 64<<10))
 	push := func() {
 		if _, err := r.PushUser("slow", chunk); err != nil {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, "the slow consumer to be blocked", func() bool {
+	for range 64 { // 4 MiB: far more than the kernel takes, far less than the bound
+		push()
+	}
+	waitFor(t, "its bytes to show", func() bool {
 		values, _ := scrape(t, r)
 		blocked, _ := sum(values, "carillon_blocked_connections")
 		queued, _ := sum(values, "carillon_outbound_queue_bytes")
-		if blocked == 1 && queued > 0 {
-			return true
-		}
-		push()
-		return false
+		return blocked == 1 && queued > 1<<20 && queued < 4<<20+1024
 	})
+	if n := r.SessionCount(); n != 1 {
+		t.Fatalf("%d sessions while it is within its bound, want 1", n)
+	}
+	for range 128 { // over the bound
+		push()
+	}
 	waitFor(t, "the slow consumer to be closed and counted", func() bool {
-		if r.SessionCount() > 0 {
-			push()
-		}
 		values, _ := scrape(t, r)
 		blocked, _ := sum(values, "carillon_blocked_connections")
 		queued, _ := sum(values, "carillon_outbound_queue_bytes")
