@@ -86,14 +86,17 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &w.srv.cfg
 	return &fasthttp.Server{
-		Handler:               h,
-		ConnState:             w.track,
-		ErrorHandler:          admin.ErrorHandler,
-		Concurrency:           cfg.Server.MaxHTTPConnections,
-		ReadBufferSize:        int(cfg.Server.MaxHeaderBytes),
-		MaxRequestBodySize:    int(cfg.Admin.MaxBodyBytes),
-		IdleTimeout:           cfg.Server.HTTPIdleTimeout,
-		ReadTimeout:           cfg.Server.HTTPIdleTimeout,
+		Handler:            h,
+		ConnState:          w.track,
+		ErrorHandler:       admin.ErrorHandler,
+		Concurrency:        cfg.Server.MaxHTTPConnections,
+		ReadBufferSize:     int(cfg.Server.MaxHeaderBytes),
+		MaxRequestBodySize: int(cfg.Admin.MaxBodyBytes),
+		IdleTimeout:        cfg.Server.HTTPIdleTimeout,
+		ReadTimeout:        cfg.Server.HandshakeTimeout, // of the head, as for a handshake; then for the body:
+		HeaderReceived: func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
+			return fasthttp.RequestConfig{ReadTimeout: cfg.Server.HTTPIdleTimeout}
+		},
 		WriteTimeout:          cfg.Server.HTTPIdleTimeout,
 		NoDefaultServerHeader: true,
 		CloseOnShutdown:       true,

@@ -3,9 +3,11 @@ package server
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,6 +75,62 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("%s%s: got %d, want %d", c.addr, c.path, res.StatusCode, c.status)
 		}
 	}
+}
+
+// TestHTTPDeadlines: the head of a plain request has server.handshake-timeout, as
+// that of a handshake has, the first one of a connection and later ones; a body
+// and the time between two requests have longer.
+func TestHTTPDeadlines(t *testing.T) {
+	const timeout = 400 * time.Millisecond
+	r := start(t, func(cfg *config.Config) { cfg.Server.HandshakeTimeout = timeout })
+	healthz := "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	ok := func(c *rawConn) {
+		t.Helper()
+		if res, body := c.response(); res.StatusCode != 200 {
+			t.Fatalf("%s %s", res.Status, body)
+		}
+	}
+	slow := func(c *rawConn) (cut bool) {
+		tick := time.NewTicker(timeout / 20)
+		defer tick.Stop()
+		next := "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+		for range 100 { // five times as long as it may take
+			if _, err := io.WriteString(c, next); err != nil {
+				return true
+			}
+			next = "x"
+			<-tick.C
+		}
+		return false
+	}
+	var wg sync.WaitGroup
+	for _, requests := range []int{0, 1, 2} {
+		c := dialRaw(t, r)
+		for range requests {
+			c.send(healthz)
+			ok(c)
+		}
+		wg.Go(func() {
+			if !slow(c) {
+				t.Errorf("a head that took too long after %d requests was not cut", requests)
+			}
+		})
+	}
+	patient := dialRaw(t, r)
+	patient.send(healthz)
+	ok(patient)
+	body := `{"message":"` + strings.Repeat("x", 38) + `"}`
+	wg.Wait() // longer than a head may take: idle
+	patient.send(fmt.Sprintf("POST /websocket/broadcast HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body)))
+	tick := time.NewTicker(timeout / 20)
+	defer tick.Stop()
+	for i := range body { // longer than a head may take
+		patient.send(body[i : i+1])
+		<-tick.C
+	}
+	ok(patient)
+	_ = patient.Close()
+	waitFor(t, "all places to be free", func() bool { return r.reactor.Conns() == 0 })
 }
 
 // TestHTTPOnTheSamePort: what an HTTP client may do works on the port that
