@@ -229,6 +229,67 @@ func TestHTTPFinishesAtDrain(t *testing.T) {
 	c.expectEOF()
 }
 
+// TestEventLoopsEnd: when the loops end by themselves Run says so, and does not
+// wait for ever for a handler that waits for its context, so that a supervisor
+// can start the process again.
+func TestEventLoopsEnd(t *testing.T) {
+	told := make(chan struct{})
+	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
+		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
+			<-ctx.Done()
+			close(told)
+			return nil
+		})
+	})
+	c := dialRaw(t, r)
+	c.upgrade("ann")
+	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	c.heartbeat()
+	if err := r.Ready(); err != nil {
+		t.Errorf("not ready while it serves: %v", err)
+	}
+	_ = r.reactor.Stop()
+	waitFor(t, "the server to notice", func() bool { return !r.running.Load() })
+	if err := r.Ready(); err == nil {
+		t.Error("ready without event loops")
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.stop() }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errLoopsEnded) {
+			t.Errorf("run: %v, want errLoopsEnded", err)
+		}
+	case <-time.After(testPatience):
+		r.stopHandlers()
+		<-ended
+		t.Fatal("run waits for a handler that waits for run")
+	}
+	<-told
+	if n := r.SessionCount(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+	if _, err := r.PushUser("ann", []byte("x")); !errors.Is(err, ErrClosing) {
+		t.Errorf("push: %v, want ErrClosing", err)
+	}
+}
+
+// TestNotReadyBeforeTheAddress: admin.listen answers before the port is open to
+// clients, and must not send any there.
+func TestNotReadyBeforeTheAddress(t *testing.T) {
+	srv, err := New(config.Default(), Options{Verifier: testVerifier{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := srv.Ready(); err == nil {
+		t.Error("ready before Run")
+	}
+	srv.running.Store(true) // as Run does before it listens
+	if err := srv.Ready(); err == nil {
+		t.Error("ready without an address")
+	}
+}
+
 func TestAddressInUse(t *testing.T) {
 	r := start(t, nil)
 	_, port, _ := net.SplitHostPort(r.Addr())

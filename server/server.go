@@ -162,7 +162,7 @@ func (s *Server) Ready() error {
 	switch {
 	case s.draining.Load():
 		return errors.New("draining")
-	case !s.running.Load():
+	case !s.running.Load() || s.listenAddr.Load() == nil: // admin.listen answers before the port does
 		return errors.New("not listening")
 	}
 	return nil
@@ -194,7 +194,7 @@ func (s *Server) run(ctx context.Context) error {
 	s.web.start()
 	if err := s.reactor.Start(); err != nil {
 		s.running.Store(false)
-		s.stopRest(context.Background())
+		s.stopRest()
 		return err
 	}
 	addr := s.cfg.Server.UnixSocket
@@ -211,7 +211,8 @@ func (s *Server) run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-s.reactor.Done():
 		s.running.Store(false)
-		s.stopRest(context.Background())
+		s.stopRest()
+		_ = s.reactor.Stop()
 		return errLoopsEnded
 	}
 	return s.drain()
@@ -261,8 +262,11 @@ func (s *Server) drain() error {
 	return nil
 }
 
-// stopRest ends what runs beside the reactor when that failed.
-func (s *Server) stopRest(ctx context.Context) {
+// stopRest ends what runs beside the reactor when that failed. Handlers and
+// requests have server.shutdown-timeout to finish, as they do in a drain.
+func (s *Server) stopRest() {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Server.ShutdownTimeout)
+	defer cancel()
 	_ = s.web.stop(ctx)
 	_ = s.workers.close(ctx)
 }
