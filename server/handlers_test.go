@@ -13,6 +13,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"carillon/codec"
 	"carillon/server/config"
 )
 
@@ -231,6 +232,48 @@ func TestMessageOfAHandler(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSessionOfAHandler sends and closes: the code on the wire is one that clients
+// take, the reason is cut between characters.
+func TestSessionOfAHandler(t *testing.T) {
+	sessions := make(chan Session, 1)
+	r := start(t, nil, func(s *Server) {
+		s.Handle("WHO", func(_ context.Context, m *Message) error { sessions <- m.Session; return nil })
+	})
+	open := func() (*rawConn, Session) {
+		c := dialRaw(t, r)
+		c.upgrade("ann")
+		c.text(`{"type":"BIZ","code":"WHO"}`)
+		return c, <-sessions
+	}
+	c, s := open()
+	for code, want := range map[string]string{"A": `"A"`, `q"\`: `"q\"\\"`, "é\n": `"é\n"`} {
+		if err := s.SendBiz(code, []byte(`[1, 2]`)); err != nil {
+			t.Fatal(err)
+		}
+		c.expectText(`{"type":"BIZ","code":` + want + `,"data":[1, 2]}`)
+	}
+	if err := s.Send(make([]byte, r.cfg.WebSocket.MaxOutboundBytes+1)); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("message over the bound: %v, want ErrTooLarge", err)
+	}
+	for _, code := range []codec.CloseCode{0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535} {
+		if err := s.Close(code, "x"); err == nil {
+			t.Errorf("close code %d was taken", code)
+		}
+	}
+	c.heartbeat() // it goes on
+	for code, reason := range map[codec.CloseCode][2]string{
+		1000: {"", ""}, 1008: {"why", "why"}, 3000: {strings.Repeat("x", 124), strings.Repeat("x", 123)},
+		4999: {"x" + strings.Repeat("漢", 41), "x" + strings.Repeat("漢", 40)}, 4000: {"\xff", ""},
+	} {
+		c, s := open()
+		if err := errors.Join(s.Send([]byte("before")), s.Close(code, reason[0]), s.Send([]byte("after"))); err != nil {
+			t.Fatal(err)
+		}
+		c.expectText("before")
+		c.expectClose(int(code), reason[1])
 	}
 }
 

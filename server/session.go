@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash/maphash"
 	"time"
 
@@ -115,8 +116,12 @@ func (s Session) SendBiz(code string, data []byte) error {
 	return s.Send(codec.AppendEnvelope(nil, codec.TypeBiz, code, data))
 }
 
-// Close ends the session with a close frame after what was queued before. The
-// code is one that RFC 6455 §7.4 allows to send; the reason is cut to 123 bytes.
+// Close ends the session with a close frame after what was queued before. A code
+// that RFC 6455 §7.4 does not allow to send is an error, and the session goes on;
+// the reason is cut to 123 bytes.
 func (s Session) Close(code codec.CloseCode, reason string) error {
+	if _, _, err := codec.ParseClose(binary.BigEndian.AppendUint16(nil, uint16(code))); err != nil {
+		return fmt.Errorf("code %d: %s", code, err.Reason)
+	}
 	return pushError(s.srv.reactor.Close(s.handle, code, reason, netpoll.CauseHandler, nil))
 }
