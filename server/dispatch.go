@@ -35,7 +35,8 @@ type HandleOption func(*handler)
 
 // NonBlocking runs the handler on the event loop, without copying the message
 // and without a goroutine in between. It must return within microseconds: every
-// connection of that loop waits for it.
+// connection of that loop waits for it. It does not wait for blocking handlers of
+// earlier messages of its session; among themselves both kinds keep their order.
 func NonBlocking() HandleOption {
 	return func(h *handler) { h.nonBlocking = true }
 }
