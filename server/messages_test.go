@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -53,6 +54,19 @@ func TestClientMessages(t *testing.T) {
 		{"unknown code", `{"type":"BIZ","code":"NONE"}`, 0},
 		{"no code", `{"type":"BIZ"}`, 0},
 		{"code a number", `{"type":"BIZ","code":1}`, 0},
+		// What the reference takes for JSON, and RFC 8259 does not.
+		{"single quotes", `{'type':'HEARTBEAT'}`, 0},
+		{"trailing comma", `{"type":"HEARTBEAT",}`, 0},
+		{"byte order mark", "\ufeff" + heartbeatRequest, 0},
+		{"trailing NUL", heartbeatRequest + "\x00", 0},
+		{"unfinished", heartbeatRequest[:len(heartbeatRequest)-1], 0},
+		{"twice in one message", heartbeatRequest + heartbeatRequest, 0},
+		{"code without a handler", `{"type":"BIZ","code":"ORDER_CANCEL","data":{}}`, 0},
+		{"type null", `{"type":null}`, 0},
+		{"type an object", `{"type":{"type":"HEARTBEAT"}}`, 0},
+		{"code null", `{"type":"BIZ","code":null}`, 0},
+		{"code empty", `{"type":"BIZ","code":""}`, 0},
+		{"code in lower case", `{"type":"BIZ","code":"chat_send","data":{"toUserId":"m0"}}`, 0},
 		{"deeply nested", `{"type":"HEARTBEAT","data":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, 0},
 	}
 	for i, tc := range cases {
@@ -111,6 +125,62 @@ func TestHeartbeatsInAnyShape(t *testing.T) {
 	}
 	c.writeFrame(true, 0, ws.OpPong, []byte("unsolicited"))
 	c.heartbeat()
+}
+
+// TestAckIsByteExact: clients compare it as a string, and captures of the
+// reference show these 26 bytes.
+func TestAckIsByteExact(t *testing.T) {
+	for _, compression := range []bool{false, true} {
+		r := start(t, func(cfg *config.Config) { cfg.WebSocket.Compression = compression })
+		c := dialRaw(t, r)
+		c.upgrade("ann", "Sec-WebSocket-Extensions: permessage-deflate")
+		for _, request := range []string{heartbeatRequest, `{"type":"HEART\u0042EAT","code":"x"}`} {
+			c.text(request)
+			got := make([]byte, 26)
+			if _, err := io.ReadFull(c.br, got); err != nil || string(got) != "\x81\x18"+heartbeatAck {
+				t.Errorf("compression %v, %s: got %q, %v", compression, request, got, err)
+			}
+		}
+		c.heartbeat() // nothing was left behind the 26 bytes
+	}
+}
+
+// TestNoisyClients: messages that mean nothing are counted one by one, and
+// logged at a bounded rate and length, whatever the client puts in them.
+func TestNoisyClients(t *testing.T) {
+	const times = 2000
+	r := start(t, nil)
+	c := dialRaw(t, r)
+	c.upgrade("noisy")
+	long := strings.Repeat("L", 10_000)
+	kinds := []struct{ message, line string }{
+		{`{"private":"secret-` + long + `"`, "message is no envelope"},
+		{`{"type":"T` + long + `"}`, "message type is unknown"},
+		{`{"type":"BIZ","code":"C` + long + `"}`, "business code is unknown"},
+		{`{"type":"BIZ","code":"x\nlevel=ERROR msg=forged"}`, "business code is unknown"},
+	}
+	began := time.Now()
+	for range times / len(kinds) {
+		for _, k := range kinds {
+			c.text(k.message)
+		}
+	}
+	c.heartbeat()
+	if bad, unknown := r.stats.badMessages.Load(), r.stats.unknownMessages.Load(); bad != times/4 || unknown != times*3/4 {
+		t.Errorf("%d bad and %d unknown messages counted, want %d and %d", bad, unknown, times/4, times*3/4)
+	}
+	log := r.log.String()
+	most := int(time.Since(began)/logEvery) + 1
+	for _, k := range kinds {
+		if n := strings.Count(log, k.line); n < 1 || n > most {
+			t.Errorf("%q was logged %d times, want 1 to %d", k.line, n, most)
+		}
+	}
+	for line := range strings.Lines(log) {
+		if len(line) > 1000 || strings.HasPrefix(line, "level=ERROR") || strings.Contains(line, "secret") {
+			t.Errorf("log line of %d bytes: %.200s", len(line), line)
+		}
+	}
 }
 
 // TestFaultsOfClients is the part of section 2 that ends the connection.
@@ -211,6 +281,7 @@ func TestCloseIsEchoed(t *testing.T) {
 		b = appendMasked(b, finBit|byte(ws.OpText), []byte(heartbeatRequest))
 		c.send(string(b))
 		c.expectClose(code, "bye 再见")
+		_ = c.Close()
 	}
 	c := dialRaw(t, r)
 	c.upgrade("closer")
@@ -219,6 +290,7 @@ func TestCloseIsEchoed(t *testing.T) {
 		t.Fatalf("close without a code: got %#x %q, %v", h, p, err)
 	}
 	c.expectEOF()
+	_ = c.Close() // else the server leaves its side open for websocket.close-timeout
 	waitFor(t, "all to be gone", func() bool { return r.reactor.Conns() == 0 })
 }
 
@@ -238,6 +310,26 @@ func TestCutConnectionsAreForgotten(t *testing.T) {
 		_ = c.Close()
 		waitFor(t, "the session to end", func() bool { return r.SessionCount() == 0 && r.OnlineUserCount() == 0 })
 	}
+	// A FIN alone is the end too, whatever was begun; the server closes its side.
+	for name, begun := range map[string]string{
+		"nothing": "", "half a header": "\x81", "half a mask": "\x81\x84ab", "half a payload": "\x81\x84abcdx",
+		"a fragment": "\x01\x81abcdx", "half a ping": "\x89\x84abcd", "half a close": "\x88\x82abcdx",
+	} {
+		c := dialRaw(t, r)
+		c.upgrade("cut")
+		c.heartbeat()
+		c.send(begun)
+		if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		waitFor(t, "the session to end after "+name, func() bool { return r.SessionCount() == 0 && r.OnlineUserCount() == 0 })
+		c.expectEOF()
+		if took := time.Since(began); took > r.cfg.WebSocket.CloseTimeout {
+			t.Errorf("%s: it took %v", name, took)
+		}
+	}
+	waitFor(t, "the sockets to be closed", func() bool { return r.reactor.Conns() == 0 })
 }
 
 // expiring gives tokens that are good for a moment.
