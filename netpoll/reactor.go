@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,6 @@ type Reactor struct {
 	date      atomic.Pointer[[]byte]
 	period    uint32 // ticks between two looks at the clock
 	draining  atomic.Bool
-	stopping  atomic.Bool
 	watcher   *watcher
 
 	port      int
@@ -91,7 +91,6 @@ func (r *Reactor) Start() (err error) {
 		err = r.startTCP()
 	}
 	if err != nil {
-		r.stopping.Store(true)
 		if r.stopGnet != nil {
 			_ = r.stopGnet()
 			<-r.loopsDone
@@ -134,7 +133,7 @@ func (r *Reactor) startTCP() error {
 	select {
 	case <-r.booted:
 	case <-r.loopsDone:
-		return fmt.Errorf("netpoll: listen on port %d: %w", port, cmpErr(r.gnetErr, errors.New("event loops ended")))
+		return fmt.Errorf("netpoll: listen on port %d: %w", port, cmp.Or(r.gnetErr, errors.New("event loops ended")))
 	}
 	r.stopGnet = func() error {
 		// Its wait looks twice a second; ours is for Run to return.
@@ -458,7 +457,6 @@ func (r *Reactor) Drain(ctx context.Context, window time.Duration) error {
 // Any goroutine.
 func (r *Reactor) Stop() error {
 	r.stopOnce.Do(func() {
-		r.stopping.Store(true)
 		if !r.running {
 			return
 		}
@@ -487,10 +485,3 @@ func (r *Reactor) stopWatcher() {
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) }
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
-}
