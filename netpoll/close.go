@@ -6,11 +6,6 @@ import (
 	"carillon/codec"
 )
 
-const (
-	errAgain       = unix.EAGAIN
-	errInterrupted = unix.EINTR
-)
-
 // Reasons of the close frames that the reactor sends by itself.
 const (
 	reasonSlowConsumer = "slow consumer"

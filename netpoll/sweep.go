@@ -1,6 +1,10 @@
 package netpoll
 
-import "carillon/codec"
+import (
+	"golang.org/x/sys/unix"
+
+	"carillon/codec"
+)
 
 // hotSlot is what a sweep looks at for each connection: 16 bytes in one dense
 // array, no pointer to follow.
@@ -194,9 +198,9 @@ func (s *Shard) sweepRest(slot, n int, err error) {
 		return
 	}
 	switch err {
-	case errAgain:
+	case unix.EAGAIN:
 		s.block(c, before)
-	case errInterrupted:
+	case unix.EINTR:
 		s.flush(c)
 	default:
 		s.broken(c)
