@@ -25,7 +25,6 @@ type webServer struct {
 	server *fasthttp.Server
 	conns  *offered
 	done   chan struct{}
-	err    error // valid when done is closed
 
 	mu   sync.Mutex
 	open map[net.Conn]struct{} // what is cut when a shutdown takes too long
@@ -115,20 +114,20 @@ func (w *webServer) listen() (err error) {
 }
 
 func (w *webServer) start() {
-	go func() {
-		defer close(w.done)
-		w.err = w.server.Serve(w.conns)
-	}()
+	go w.serve(w.server, w.conns, w.done)
 	if w.adminServer == nil {
 		close(w.adminDone)
 		return
 	}
-	go func() {
-		defer close(w.adminDone)
-		if err := w.adminServer.Serve(w.adminLn); err != nil {
-			w.srv.log.Error("the admin listener ended", "err", err)
-		}
-	}()
+	go w.serve(w.adminServer, w.adminLn, w.adminDone)
+}
+
+// serve runs server until ln ends, then closes done.
+func (w *webServer) serve(server *fasthttp.Server, ln net.Listener, done chan<- struct{}) {
+	defer close(done)
+	if err := server.Serve(ln); err != nil {
+		w.srv.log.Error("an HTTP listener ended", "listener", ln.Addr().String(), "err", err)
+	}
 }
 
 // track keeps the set of open connections. Any goroutine.
