@@ -25,6 +25,16 @@ func idHandler(ids chan<- string) HandlerFunc {
 	}
 }
 
+// holdUntilDone returns a handler that waits for the end of its context and then
+// closes told: it takes one message.
+func holdUntilDone(told chan<- struct{}) HandlerFunc {
+	return func(ctx context.Context, _ *Message) error {
+		<-ctx.Done()
+		close(told)
+		return nil
+	}
+}
+
 // TestHandlersKeepOrderPerSession: one session's messages are handled one after
 // the other, and a slow handler holds up nobody else.
 func TestHandlersKeepOrderPerSession(t *testing.T) {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -98,11 +97,7 @@ func TestShutdownTimeout(t *testing.T) {
 		cfg.Server.ShutdownTimeout = time.Second
 		cfg.WebSocket.CloseTimeout = time.Minute
 	}, func(s *Server) {
-		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
-			<-ctx.Done()
-			close(told)
-			return nil
-		})
+		s.Handle("HOLD", holdUntilDone(told))
 	})
 	c := dialRaw(t, r)
 	c.upgrade("deaf")
@@ -235,11 +230,7 @@ func TestHTTPFinishesAtDrain(t *testing.T) {
 func TestEventLoopsEnd(t *testing.T) {
 	told := make(chan struct{})
 	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
-		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
-			<-ctx.Done()
-			close(told)
-			return nil
-		})
+		s.Handle("HOLD", holdUntilDone(told))
 	})
 	c := dialRaw(t, r)
 	c.upgrade("ann")

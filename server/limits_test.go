@@ -120,11 +120,7 @@ func TestPageNamesTheDemoToken(t *testing.T) {
 func TestLoneHandlerAtShutdownTimeout(t *testing.T) {
 	told := make(chan struct{})
 	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
-		s.Handle("HOLD", func(ctx context.Context, _ *Message) error {
-			<-ctx.Done()
-			close(told)
-			return nil
-		})
+		s.Handle("HOLD", holdUntilDone(told))
 	})
 	c := dialRaw(t, r)
 	c.upgrade("ann")
