@@ -24,7 +24,7 @@ const maxExpr = 1000
 // ParseCheck reads a condition; see [Expr] for the grammar. An error is a
 // [*SyntaxError].
 func ParseCheck(expr string) (*Expr, error) {
-	p := &parser{text: expr}
+	p := &checkParser{text: expr}
 	e := &Expr{text: strings.TrimSpace(expr)}
 	if len(expr) > maxExpr {
 		return nil, &SyntaxError{expr[:20] + "…", maxExpr, fmt.Sprintf("longer than %d bytes", maxExpr)}
@@ -38,8 +38,8 @@ func ParseCheck(expr string) (*Expr, error) {
 	return e, nil
 }
 
-// parser reads a condition from left to right.
-type parser struct {
+// checkParser reads a condition from left to right.
+type checkParser struct {
 	text string
 	pos  int
 	terms
@@ -52,20 +52,20 @@ type terms struct {
 	at    []int
 }
 
-func (p *parser) errorf(pos int, format string, args ...any) error {
+func (p *checkParser) errorf(pos int, format string, args ...any) error {
 	column := utf8.RuneCountInString(p.text[:min(pos, len(p.text))]) + 1
 	return &SyntaxError{p.text, column, fmt.Sprintf(format, args...)}
 }
 
-func (p *parser) rest() string { return p.text[p.pos:] }
+func (p *checkParser) rest() string { return p.text[p.pos:] }
 
-func (p *parser) blanks() {
+func (p *checkParser) blanks() {
 	p.pos = len(p.text) - len(strings.TrimLeft(p.rest(), " \t"))
 }
 
 // scenario reads the name before the colon. What follows an operator is not
 // looked at.
-func (p *parser) scenario(e *Expr) error {
+func (p *checkParser) scenario(e *Expr) error {
 	p.blanks()
 	if strings.HasPrefix(p.rest(), `"`) {
 		quoted, err := strconv.QuotedPrefix(p.rest())
@@ -100,7 +100,7 @@ func (p *parser) scenario(e *Expr) error {
 
 // quantity reads the names of metrics, joined by +. What they mean is settled
 // by value.
-func (p *parser) quantity(*Expr) error {
+func (p *checkParser) quantity(*Expr) error {
 	for {
 		p.blanks()
 		start := p.pos
@@ -123,7 +123,7 @@ func nameByte(c byte) bool {
 	return c == '_' || c == '.' || c == '-' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-func (p *parser) op(e *Expr) error {
+func (p *checkParser) op(e *Expr) error {
 	p.blanks()
 	for _, o := range []op{"<=", ">=", "==", "!=", "<", ">"} {
 		if strings.HasPrefix(p.rest(), string(o)) {
@@ -138,7 +138,7 @@ func (p *parser) op(e *Expr) error {
 	return p.errorf(p.pos, "want one of < <= > >= == !=")
 }
 
-func (p *parser) value(e *Expr) error {
+func (p *checkParser) value(e *Expr) error {
 	p.blanks()
 	start := p.pos
 	p.pos += numberLen(p.rest())
