@@ -56,7 +56,7 @@ type Plan struct {
 	Warmup   time.Duration `yaml:"warmup" json:"warmup"`     // traffic before the measured period; default 2s
 	Duration time.Duration `yaml:"duration" json:"duration"` // the measured period; default 10s
 	Settle   time.Duration `yaml:"settle" json:"settle"`     // longest wait for what is still under way afterwards; default 5s
-	Limit    time.Duration `yaml:"limit" json:"limit"`       // the whole run is ended after this; default 1h, at most 168h
+	Limit    time.Duration `yaml:"limit" json:"limit"`       // the whole run is ended after this; default 1h, or more when the plan itself takes longer; at most 168h
 
 	FailIf  []string `yaml:"fail-if" json:"fail_if,omitempty"`               // thresholds, see report.ParseCheck
 	FindMax string   `yaml:"find-max" json:"find_max,omitempty"`             // goal, such as "p99<50ms"
@@ -72,6 +72,9 @@ type Plan struct {
 	MetricsURL []string `yaml:"metrics-urls" json:"metrics_urls,omitempty"` // Prometheus endpoints of the server
 	OwnTarget  bool     `yaml:"i-own-this-target" json:"i_own_this_target"` // allows targets that are neither loopback nor private
 	Insecure   bool     `yaml:"insecure" json:"insecure"`                   // wss: do not verify the certificate
+
+	// Whole: [Plan.Complete] has filled in the defaults, so that a 0 means 0.
+	Whole bool `yaml:"-" json:"whole"`
 }
 
 // Scenario is one scenario of a plan. Which members a kind uses is checked:
@@ -88,7 +91,7 @@ type Scenario struct {
 	JWTSecret   string            `yaml:"jwt-secret" json:"jwt_secret,omitempty"` // secret: {{.Token}} is an HS256 JWT with sub={{.User}}
 	JWTTTL      time.Duration     `yaml:"jwt-ttl" json:"jwt_ttl,omitempty"`       // default 24h
 
-	Connections    int           `yaml:"connections" json:"connections"`         // at most 10,000,000
+	Connections    int           `yaml:"connections" json:"connections"`         // default 100, at most 10,000,000
 	FirstID        int           `yaml:"first-id" json:"first_id"`               // {{.ID}} of the first connection
 	ConnectRate    float64       `yaml:"connect-rate" json:"connect_rate"`       // connects per second; default 1,000
 	ConnectTimeout time.Duration `yaml:"connect-timeout" json:"connect_timeout"` // TCP, TLS and upgrade together; default 10s
