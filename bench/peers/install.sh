@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what the peers need beside Go, unless the pinned versions are there:
+# the Node.js and Python packages of the servers, and k6 in bin/.
+set -euo pipefail
+cd "$(dirname "$0")"
+K6_VERSION=v1.4.0
+
+node_is_current() {
+  (cd node && node -e '
+    const want = require("./package.json").dependencies;
+    for (const name in want) {
+      if (require(name + "/package.json").version !== want[name]) process.exit(1);
+    }') 2>/dev/null
+}
+
+python_is_current() {
+  socketify/.venv/bin/python -c '
+import sys
+from importlib.metadata import version
+
+for line in open("socketify/requirements.txt"):
+    name, _, want = line.strip().partition("==")
+    if name and version(name) != want:
+        sys.exit(1)' 2>/dev/null
+}
+
+k6_is_current() {
+  [ "$(go version -m bin/k6 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$K6_VERSION" ]
+}
+
+if ! node_is_current; then
+  echo "installing the packages of the Node.js server"
+  (cd node && npm ci --no-audit --no-fund --silent)
+fi
+if ! python_is_current; then
+  echo "installing the packages of the Python server"
+  python3 -m venv socketify/.venv
+  socketify/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r socketify/requirements.txt
+fi
+if ! k6_is_current; then
+  echo "building k6 $K6_VERSION"
+  GOBIN="$PWD/bin" go install "go.k6.io/k6@$K6_VERSION"
+fi
