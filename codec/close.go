@@ -162,6 +162,7 @@ func (e *CloseError) Error() string {
 // The faults of a client, one value each. The section is RFC 6455's unless it says otherwise.
 var (
 	ErrUnmasked             = &CloseError{CloseProtocolError, "client frames must be masked"}            // 5.1
+	ErrMasked               = &CloseError{CloseProtocolError, "server frames must not be masked"}        // 5.1
 	ErrReservedBits         = &CloseError{CloseProtocolError, "reserved bits set"}                       // 5.2
 	ErrReservedOpcode       = &CloseError{CloseProtocolError, "reserved opcode"}                         // 5.2
 	ErrLengthOverflow       = &CloseError{CloseProtocolError, "frame length has its first bit set"}      // 5.2

@@ -19,6 +19,8 @@ type DecoderOptions struct {
 	MaxMessage int
 	// Binary accepts binary messages. Otherwise they are refused with 1003 at their header.
 	Binary bool
+	// Client reads the frames of a server, which are not masked: ErrMasked if one is.
+	Client bool
 }
 
 // Message is one message or control frame of a client. Op is ws.OpText,
@@ -29,9 +31,10 @@ type Message struct {
 	Payload []byte // unmasked and decompressed; valid until the next call of Decoder.Next
 }
 
-// Decoder reads the frames of clients (RFC 6455 section 5). One serves all
-// connections of an event loop; what a single connection is in the middle of is
-// its Partial. Not for concurrent use.
+// Decoder reads the frames of clients, or of a server with
+// [DecoderOptions.Client] (RFC 6455 section 5). One serves all connections of an
+// event loop; what a single connection is in the middle of is its Partial. Not
+// for concurrent use.
 type Decoder struct {
 	opt     DecoderOptions
 	maxWire int // longest compressed form of a message that may be within MaxMessage
@@ -86,7 +89,7 @@ func NewDecoder(opt DecoderOptions) *Decoder {
 // Everything else is gathered in a pooled buffer. In both cases the payload is
 // valid until the next call of Next on this Decoder, for whichever connection.
 //
-// Refused with 1002: frames without mask, reserved bits (RSV1 is allowed on the
+// Refused with 1002: frames without mask (of a server: with one), reserved bits (RSV1 is allowed on the
 // first frame of a data message when deflate is true), reserved opcodes, control
 // frames over 125 bytes or in fragments, a continuation of nothing, a new
 // message inside a message, a 64-bit length with its first bit set. A length
@@ -112,7 +115,10 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 	if rsv := b0 & 0x70; rsv != 0 && (rsv != bitRsv1 || !deflate || op != ws.OpText && op != ws.OpBinary) {
 		return m, 0, ErrReservedBits
 	}
-	if b1&bitMask == 0 {
+	if masked := b1&bitMask != 0; masked == d.opt.Client {
+		if masked {
+			return m, 0, ErrMasked
+		}
 		return m, 0, ErrUnmasked
 	}
 	size := int(b1 &^ bitMask)
@@ -135,12 +141,15 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 		if size > MaxControl {
 			return m, 0, ErrControlTooLong
 		}
-		end := 6 + size
+		at := 2 + d.maskLen()
+		end := at + size
 		if len(b) < end {
 			return m, 0, nil
 		}
-		payload := b[6:end:end]
-		ws.Cipher(payload, [4]byte(b[2:6]), 0)
+		payload := b[at:end:end]
+		if !d.opt.Client {
+			ws.Cipher(payload, [4]byte(b[2:6]), 0)
+		}
 		return Message{op, payload}, end, nil
 	default:
 		return m, 0, ErrReservedOpcode
@@ -174,16 +183,21 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 	if size > limit-have {
 		return m, 0, ErrTooBig
 	}
-	if len(b) < at+4 {
+	if len(b) < at+d.maskLen() {
 		return m, 0, nil
 	}
-	mask := [4]byte(b[at : at+4])
-	at += 4
+	var mask [4]byte // of zeros for a server's frame: unmasking changes nothing
+	if !d.opt.Client {
+		mask = [4]byte(b[at : at+4])
+		at += 4
+	}
 
 	if pt == nil && fin && len(b)-at >= size {
 		end := at + size
 		payload := b[at:end:end]
-		ws.Cipher(payload, mask, 0)
+		if !d.opt.Client {
+			ws.Cipher(payload, mask, 0)
+		}
 		return d.finish(op, deflated, payload, end)
 	}
 
@@ -195,6 +209,14 @@ func (d *Decoder) Next(p **Partial, deflate bool, b []byte) (m Message, n int, e
 	}
 	pt.fin, pt.mask, pt.maskPos, pt.left = fin, mask, 0, size
 	return d.body(p, at, b)
+}
+
+// maskLen is the length of the mask in a frame's header.
+func (d *Decoder) maskLen() int {
+	if d.opt.Client {
+		return 0
+	}
+	return 4
 }
 
 // limit is the most bytes of payload a message may have on the wire.
@@ -235,7 +257,9 @@ func (d *Decoder) body(p **Partial, at int, b []byte) (m Message, n int, err *Cl
 		old := len(pt.buf)
 		pt.buf = d.grow(pt, len(piece))
 		copy(pt.buf[old:], piece)
-		ws.Cipher(pt.buf[old:], pt.mask, pt.maskPos)
+		if !d.opt.Client {
+			ws.Cipher(pt.buf[old:], pt.mask, pt.maskPos)
+		}
 		pt.maskPos = (pt.maskPos + len(piece)) & 3
 		pt.left -= len(piece)
 	}
