@@ -6,7 +6,7 @@ import "testing"
 
 func TestAppendDoesNotAllocate(t *testing.T) {
 	dst := make([]byte, 0, 4096)
-	for _, compile := range []func(string, ...Field) (*Template, error){Compile, compileURL} {
+	for _, compile := range []func(string, ...Field) (*Template, error){Compile, CompileURL} {
 		tmpl, err := compile("{{.ID}}{{.User}}{{.Token}}{{.Seq}}{{.Mark}}{{.Pad 100}}{{.Message}}{{.Raw}}", everyField...)
 		if err != nil {
 			t.Fatal(err)

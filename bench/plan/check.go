@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"carillon/bench/report"
 )
 
 // Bounds of a plan. They are far beyond what one run can do, and keep a slip of
@@ -225,9 +227,23 @@ func (d *draft) checkPlan() {
 	d.checkNames()
 	d.checkMachines()
 	for i, text := range d.FailIf {
-		if strings.TrimSpace(text) == "" {
-			d.errs.add(fmt.Sprintf("fail-if[%d]", i), "it is empty")
-		}
+		d.condition(fmt.Sprintf("fail-if[%d]", i), text)
+	}
+}
+
+// condition checks a threshold, or the goal of a search.
+func (d *draft) condition(key, text string) {
+	e, err := report.ParseCheck(text)
+	if err != nil {
+		d.errs.add(key, "%v", err)
+		return
+	}
+	var names []string
+	for _, s := range d.Scenarios {
+		names = append(names, s.Name)
+	}
+	if name := e.Scenario(); name != "" && !slices.Contains(names, name) {
+		d.errs.add(key, "no scenario has the name %s; there are: %s", quote(name), strings.Join(names, ", "))
 	}
 }
 

@@ -42,8 +42,9 @@ func Compile(text string, fields ...Field) (*Template, error) {
 	return t, nil
 }
 
-// compileURL is Compile for a URL: values are percent-encoded.
-func compileURL(text string, fields ...Field) (*Template, error) {
+// CompileURL is [Compile] for a URL or a part of one: values are
+// percent-encoded, for path and query alike.
+func CompileURL(text string, fields ...Field) (*Template, error) {
 	t, err := Compile(text, fields...)
 	if t != nil {
 		t.escape = true

@@ -38,11 +38,11 @@ func (k Kind) messageFields() []Field {
 	case Echo, Push:
 		return []Field{FieldID, FieldUser, FieldSeq, FieldMark, FieldPad}
 	}
-	return []Field{FieldID, FieldUser, FieldSeq, FieldPad}
+	return []Field{FieldID, FieldUser, FieldPad}
 }
 
 // handshakeFields are what the address and the headers of a connection may name.
-var handshakeFields = []Field{FieldID, FieldUser, FieldToken, FieldPad}
+var handshakeFields = []Field{FieldID, FieldUser, FieldToken}
 
 // publishFields are what address and headers of a publish may name.
 func (s *Scenario) publishFields() []Field {

@@ -82,6 +82,7 @@ func (d *draft) checkSearch() {
 		d.refuse("find-max-limit", d.FindTop != 0, "there is no find-max to go with it")
 		return
 	}
+	d.condition("find-max", d.FindMax)
 	oneOf(d, "find-max-of", d.FindOf, OfRate, OfConnections)
 	if d.FindOf == OfRate {
 		for i := range d.Scenarios {

@@ -115,7 +115,7 @@ func TestUses(t *testing.T) {
 
 func TestURLValuesAreEncoded(t *testing.T) {
 	t.Parallel()
-	tmpl, err := compileURL("ws://h/{{.User}}?t={{.Token}}&a=b c", FieldUser, FieldToken)
+	tmpl, err := CompileURL("ws://h/{{.User}}?t={{.Token}}&a=b c", FieldUser, FieldToken)
 	if err != nil {
 		t.Fatal(err)
 	}

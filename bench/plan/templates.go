@@ -47,7 +47,7 @@ func (s *Scenario) Templates() (*Templates, error) {
 		}
 		return all
 	}
-	compile(&t.URL, compileURL, s.URL, handshakeFields)
+	compile(&t.URL, CompileURL, s.URL, handshakeFields)
 	t.Headers = headers(s.Headers, handshakeFields)
 	compile(&t.User, Compile, s.User, []Field{FieldID})
 	if slices.Contains(messaging, s.Kind) {
@@ -62,7 +62,7 @@ func (s *Scenario) Templates() (*Templates, error) {
 		}
 	}
 	if s.Kind.Publishes() && s.Publish != nil {
-		compile(&t.PublishURL, compileURL, s.Publish.URL, s.publishFields())
+		compile(&t.PublishURL, CompileURL, s.Publish.URL, s.publishFields())
 		t.PublishHeaders = headers(s.Publish.Headers, s.publishFields())
 		compile(&t.Body, Compile, s.Publish.Body, s.bodyFields())
 	}

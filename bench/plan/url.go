@@ -47,7 +47,7 @@ func checkURL(text string, rule urlRule) (*Template, error) {
 	case strings.Contains(authority, "{{"):
 		return nil, errors.New("the host cannot have a template in it: which machine is loaded must be certain")
 	}
-	t, err := compileURL(text, rule.fields...)
+	t, err := CompileURL(text, rule.fields...)
 	if err != nil {
 		return nil, err
 	}
