@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // rlimit is a resource limit of a process; math.MaxInt64 is "unlimited".
@@ -47,4 +49,14 @@ func (l rlimit) String() string {
 		return strconv.FormatInt(n, 10)
 	}
 	return one(l.soft) + " soft, " + one(l.hard) + " hard"
+}
+
+// ownFiles asks the system for this process's limit on open files, where /proc
+// does not tell.
+func ownFiles() (rlimit, bool) {
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err != nil {
+		return rlimit{}, false
+	}
+	return rlimit{int64(min(l.Cur, math.MaxInt64)), int64(min(l.Max, math.MaxInt64))}, true
 }
