@@ -138,6 +138,15 @@ func (t *Totals) Hist(m Metric) *Hist {
 	return h
 }
 
+// Reset empties t and keeps the memory of its histograms.
+func (t *Totals) Reset() {
+	t.Counts = Counts{}
+	clear(t.Causes)
+	for _, h := range t.Hists {
+		h.Reset()
+	}
+}
+
 // maxCauses bounds the distinct causes; servers can invent close reasons.
 const maxCauses = 200
 

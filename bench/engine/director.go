@@ -1,0 +1,145 @@
+package engine
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"sync"
+
+	"carillon/bench/plan"
+)
+
+// director begins what no loop begins by itself: connects and publishes. The
+// pacer calls it; it never blocks.
+type director struct {
+	e  *Engine
+	mu sync.Mutex
+
+	ramps    []*ramp
+	churns   []*churning
+	publish  []*publishing
+	later    dialHeap // reconnects, by the time they are due
+	rng      *rand.Rand
+	nextFire int64
+}
+
+// ramp opens the connections of a scenario at a rate.
+type ramp struct {
+	sc    *scenario
+	sched schedule
+	next  int // index within the share
+	until int
+}
+
+// churning opens connections that come and go.
+type churning struct {
+	sc    *scenario
+	sched schedule
+	n     int
+}
+
+// dialHeap is a heap of attempts by due time.
+type dialHeap []*dial
+
+func (h dialHeap) Len() int           { return len(h) }
+func (h dialHeap) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h dialHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *dialHeap) Push(x any)        { *h = append(*h, x.(*dial)) }
+func (h *dialHeap) Pop() any {
+	old := *h
+	d := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return d
+}
+
+// fire begins what is due and returns when the next thing is.
+func (d *director) fire(now int64) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := int64(never)
+	for i := 0; i < len(d.ramps); i++ {
+		r := d.ramps[i]
+		for r.sched.next <= now && r.next < r.until {
+			r.sc.lateness(r.sched.next, now)
+			d.e.dialers.start(r.sc.rampDial(r.next, r.sched.next))
+			r.next++
+			r.sched.take()
+		}
+		if r.next >= r.until {
+			d.ramps = append(d.ramps[:i], d.ramps[i+1:]...)
+			i--
+			continue
+		}
+		next = min(next, r.sched.next)
+	}
+	for _, c := range d.churns {
+		for c.sched.next <= now {
+			c.sc.lateness(c.sched.next, now)
+			id := c.sc.Connections + (c.sc.share.First+c.n)%churnIDs
+			c.n++
+			d.e.dialers.start(&dial{sc: c.sc, id: id, role: roleChurner, due: c.sched.next, ended: func(*dial, *conn, string) {}})
+			c.sched.take()
+		}
+		next = min(next, c.sched.next)
+	}
+	for len(d.later) > 0 && d.later[0].due <= now {
+		d.e.dialers.start(heap.Pop(&d.later).(*dial))
+	}
+	if len(d.later) > 0 {
+		next = min(next, d.later[0].due)
+	}
+	for _, p := range d.publish {
+		next = min(next, p.fire(now))
+	}
+	return next
+}
+
+// churnIDs is how many different {{.ID}} churning connections have, after those
+// of the connections that stay.
+const churnIDs = 1_000_000
+
+// at queues an attempt for later. Any goroutine.
+func (d *director) at(x *dial) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	heap.Push(&d.later, x)
+}
+
+// idle drops what was to begin.
+func (d *director) idle() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ramps, d.churns, d.publish, d.later = nil, nil, nil, nil
+}
+
+// rampDial is the attempt for the i-th connection of the share.
+func (sc *scenario) rampDial(i int, due int64) *dial {
+	x := &dial{sc: sc, id: sc.share.First + i, due: due, slow: i >= sc.share.Count-sc.slowCount()}
+	x.ended = func(*dial, *conn, string) { sc.attempted.Add(1) }
+	return x
+}
+
+// slowCount is how many of the share's connections are slow ones.
+func (sc *scenario) slowCount() int {
+	if sc.Slow == nil {
+		return 0
+	}
+	return int(float64(sc.share.Count)*sc.Slow.Share + .5)
+}
+
+// ramp opens connections of a scenario up to want of its share, from at on.
+func (e *Engine) ramp(sc *scenario, at int64, want int) {
+	want = min(want, sc.share.Count)
+	have := int(sc.quota.Load())
+	if want <= have {
+		return
+	}
+	rate := sc.ConnectRate * float64(sc.share.Count) / float64(sc.Connections)
+	sc.quota.Store(int64(want))
+	e.director.mu.Lock()
+	defer e.director.mu.Unlock()
+	e.director.ramps = append(e.director.ramps, &ramp{
+		sc: sc, next: have, until: want,
+		sched: newSchedule(plan.Constant, rate, at, never-1, e.job.Worker, e.job.Workers, nil),
+	})
+}

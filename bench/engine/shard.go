@@ -1,0 +1,208 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"carillon/bench/stats"
+	"carillon/codec"
+)
+
+// shard is one event loop and all it owns. Methods without another word are
+// called on the loop only.
+type shard struct {
+	e    *Engine
+	idx  int
+	loop gnet.EventLoop
+	now  int64 // the clock when the current event began
+
+	groups []*group // one per scenario
+
+	dec     *codec.Decoder
+	rng     *rand.Rand
+	frame   []byte // scratch: one frame
+	text    []byte // scratch: one message
+	wanted  []byte // scratch: what a message should have been
+	userBuf []byte // scratch: a user
+
+	shaking ring[waiting] // handshakes, oldest first
+	leaving ring[waiting] // connections whose close frame is out, oldest first
+	lastRun int64         // housekeeping
+
+	lag stats.Hist // of wake-ups
+
+	// The pacer's and other goroutines' side.
+	next  atomic.Int64 // when the shard wants to be woken
+	armed atomic.Bool  // a wake-up is under way
+	rung  atomic.Int64 // when it was rung
+	wake  int          // our end of the wake socket
+
+	mu  sync.Mutex
+	ops []func()
+	off bool // the loop has ended: operations are refused
+}
+
+// waiting is a connection with the time by which something has to have happened.
+type waiting struct {
+	c  *conn
+	by int64
+}
+
+// housekeeping is how often a loop looks for what has timed out, in ns.
+const housekeeping = 20e6
+
+func newShard(e *Engine, idx int) *shard {
+	s := &shard{
+		e: e, idx: idx, wake: -1,
+		dec: codec.NewDecoder(codec.DecoderOptions{MaxMessage: maxMessage, Binary: true, Client: true}),
+		rng: rand.New(rand.NewPCG(e.job.Plan.Seed, uint64(e.job.Worker)<<16|uint64(idx))),
+	}
+	s.next.Store(math.MaxInt64)
+	for _, sc := range e.scenarios {
+		s.groups = append(s.groups, newGroup(s, sc))
+	}
+	return s
+}
+
+// maxMessage is the longest message a server may send, in bytes.
+const maxMessage = 32 << 20
+
+// wakeConn is the gnet context of a wake socket: a byte on it runs the loop's
+// shard. A socket like any other gets its turn between the others, which gnet's
+// own task queue does not give.
+type wakeConn struct{ s *shard }
+
+// openWake gives the shard its wake socket, by which it learns its loop. Any
+// goroutine, before anything else.
+func (s *shard) openWake(client *gnet.Client) error {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return fmt.Errorf("socketpair: %w", err)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+		_ = unix.SetNonblock(fd, true)
+	}
+	f := os.NewFile(uintptr(fds[1]), "wake")
+	nc, err := net.FileConn(f)
+	_ = f.Close()
+	if err != nil {
+		_ = unix.Close(fds[0])
+		return err
+	}
+	s.wake = fds[0]
+	gc, err := client.EnrollContext(nc, wakeConn{s})
+	if err != nil {
+		return err
+	}
+	s.loop = gc.EventLoop()
+	return nil
+}
+
+// post has fn run on the loop, in order with other posts. It is false when the
+// loop has ended. Any goroutine.
+func (s *shard) post(fn func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.off {
+		return false
+	}
+	s.ops = append(s.ops, fn)
+	s.ring()
+	return true
+}
+
+// call is post, and waits until fn has run. Any goroutine but the loop.
+func (s *shard) call(fn func()) bool {
+	done := make(chan struct{})
+	if !s.post(func() { defer close(done); fn() }) {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-s.e.stopped:
+		return false
+	}
+}
+
+var wakeByte = []byte{1}
+
+// ring wakes the loop, unless that is under way. Any goroutine.
+func (s *shard) ring() {
+	if s.armed.CompareAndSwap(false, true) {
+		s.rung.Store(s.e.clock.now())
+		_, _ = unix.Write(s.wake, wakeByte)
+	}
+}
+
+// run is what a wake-up does.
+func (s *shard) run() {
+	s.now = s.e.clock.now()
+	s.lag.Record(durationOf(s.now - s.rung.Load()))
+	s.armed.Store(false) // before looking: what comes from now on rings again
+
+	s.mu.Lock()
+	ops := s.ops
+	s.ops = nil
+	s.mu.Unlock()
+	for _, fn := range ops {
+		fn()
+	}
+	next := int64(math.MaxInt64)
+	for _, g := range s.groups {
+		next = min(next, g.pump())
+	}
+	if s.now-s.lastRun >= housekeeping {
+		s.lastRun = s.now
+		s.housekeep()
+	}
+	s.next.Store(min(next, s.lastRun+housekeeping))
+}
+
+// housekeep ends what has taken too long.
+func (s *shard) housekeep() {
+	for s.shaking.size > 0 {
+		w := s.shaking.front()
+		if w.c.state == stateHandshake && w.by > s.now {
+			break
+		}
+		c := s.shaking.pop().c
+		if c.state == stateHandshake {
+			c.hs.bye = "timeout waiting for the upgrade"
+			s.drop(c)
+		}
+	}
+	for s.leaving.size > 0 {
+		w := s.leaving.front()
+		if w.c.state == stateLeaving && w.by > s.now {
+			break
+		}
+		if c := s.leaving.pop().c; c.state == stateLeaving {
+			s.drop(c)
+		}
+	}
+	for _, g := range s.groups {
+		g.expire()
+	}
+}
+
+// stop closes the wake socket. The loop has ended.
+func (s *shard) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.off = true
+	s.ops = nil
+	if s.wake >= 0 {
+		_ = unix.Close(s.wake)
+		s.wake = -1
+	}
+}
