@@ -17,8 +17,11 @@ func (p *Plan) Complete() error {
 // draft is a plan on its way to be whole.
 type draft struct {
 	*Plan
-	given map[string]string // the keys that were given, zero or not, and by what: a line or a flag
+	given map[string]origin // the keys that were given, zero or not
+	bad   map[string]bool   // the keys whose values could not be read
 	errs  Errors
+	// unreadable: too little could be read for the checks to make sense.
+	unreadable bool
 }
 
 // complete fills and checks. The errors are in d.errs.
