@@ -14,12 +14,11 @@ type director struct {
 	e  *Engine
 	mu sync.Mutex
 
-	ramps    []*ramp
-	churns   []*churning
-	publish  []*publishing
-	later    dialHeap // reconnects, by the time they are due
-	rng      *rand.Rand
-	nextFire int64
+	ramps   []*ramp
+	churns  []*churning
+	publish []*publishing
+	later   dialHeap // reconnects, by the time they are due
+	rng     *rand.Rand
 }
 
 // ramp opens the connections of a scenario at a rate.

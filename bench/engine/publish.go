@@ -50,8 +50,8 @@ type publisher struct {
 	failed map[int]uint32       // push: of them, those the server may not have taken
 	conn   atomic.Pointer[conn] // via client
 
-	text, body, target, user []byte
-	tmp                      *shard // scratch of appendText
+	text, body, target []byte
+	tmp                *shard // scratch of appendText
 }
 
 // job is one message to publish.
