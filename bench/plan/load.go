@@ -56,11 +56,7 @@ func (d *draft) finish(file string) (*Plan, error) {
 		}
 	}
 	if !d.unreadable {
-		read := len(d.errs)
-		d.complete()
-		d.checkFiles()
-		found := slices.DeleteFunc(slices.Clone(d.errs[read:]), func(e *Error) bool { return d.isBad(e.Key) })
-		d.errs = append(d.errs[:read], found...)
+		d.completeRead()
 	}
 	for _, e := range d.errs {
 		if e.Line == 0 && e.Flag == "" {
@@ -76,6 +72,15 @@ func (d *draft) finish(file string) (*Plan, error) {
 		return nil, err
 	}
 	return d.Plan, nil
+}
+
+// completeRead completes what was read from a file or from flags. Of a value that could not be read no more is said.
+func (d *draft) completeRead() {
+	read := len(d.errs)
+	d.complete()
+	d.checkFiles()
+	found := slices.DeleteFunc(slices.Clone(d.errs[read:]), func(e *Error) bool { return d.isBad(e.Key) })
+	d.errs = append(d.errs[:read], found...)
 }
 
 // checkFiles reports token files that are not there. Their lines are checked when they are read.

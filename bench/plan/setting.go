@@ -19,6 +19,7 @@ type setting struct {
 	flag   string          // when it is not the key; "-": no flag
 	short  string          // one-letter flag
 	env    string          // variable that stands in for the flag
+	commas bool            // the flag takes several values with commas between them
 
 	section *section
 	index   int          // of the field in the section's struct
@@ -28,8 +29,6 @@ type setting struct {
 // section is a mapping of the file, and the struct it fills.
 type section struct {
 	key      string // "publish"; "" for the plan, "scenarios" for a scenario
-	title    string
-	intro    string
 	typ      reflect.Type
 	kinds    []Kind // nil: all
 	parent   *section
@@ -66,7 +65,7 @@ func newSection(key string, parent *section, typ reflect.Type, table []setting) 
 		s.settings = append(s.settings, &one)
 	}
 	if parent != nil && parent.lookup(key) != nil {
-		s.kinds = parent.lookup(key).kinds
+		s.kinds = parent.lookup(key).usedBy()
 	}
 	return s
 }

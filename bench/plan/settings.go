@@ -29,12 +29,12 @@ var planSettings = []setting{
 	{key: "find-max", help: "search the highest value for which this holds, such as 'p99<50ms'"},
 	{key: "find-max-of", help: "what is raised in the search: rate or connections", preset: "rate"},
 	{key: "find-max-limit", help: "highest value the search tries", preset: "1,000 times the first"},
-	{key: "sources", help: "local addresses or CIDRs to connect from", preset: "chosen by the system, and 127.0.0.x for loopback targets when one address does not suffice"},
+	{key: "sources", help: "local addresses or CIDRs to connect from", preset: "chosen by the system, and 127.0.0.x for loopback targets when one address does not suffice", commas: true},
 	{key: "workers", help: "processes on each machine; 0: as many as needed", preset: "0"},
 	{key: "loops", help: "event loops in each process; 0: chosen", preset: "0"},
-	{key: "agents", help: "host:port of a machine that runs carillon bench agent"},
+	{key: "agents", help: "host:port of a machine that runs carillon bench agent", commas: true},
 	{key: "agent-token", help: "secret shared with the agents", env: "CARILLON_BENCH_AGENT_TOKEN"},
-	{key: "pids", help: "process of the server to watch", flag: "pid"},
+	{key: "pids", help: "process of the server to watch", flag: "pid", commas: true},
 	{key: "metrics-urls", help: "Prometheus endpoint of the server to watch", flag: "metrics-url"},
 	{key: "i-own-this-target", help: "allow targets that are neither loopback nor private", preset: "false"},
 	{key: "insecure", help: "do not verify certificates of wss and https targets", preset: "false"},
@@ -95,7 +95,7 @@ var publishSettings = []setting{
 		preset: publishBody + "; via client: " + clientBody},
 	{key: "publishers", help: "publishes under way at once; order is checked for each", preset: "1", by: map[Kind]string{Push: "16"}},
 	{key: "timeout", help: "longest time for a publish", preset: "5s", flag: "publish-timeout"},
-	{key: "status", help: "HTTP status that means accepted", preset: "any 2xx", flag: "publish-status"},
+	{key: "status", help: "HTTP status that means accepted", preset: "any 2xx", flag: "publish-status", commas: true},
 }
 
 var churnSettings = []setting{
