@@ -156,8 +156,17 @@ func (e *Expr) check(r *Report, s *Scenario, where string) Check {
 	if c.Failed {
 		not = ""
 	}
-	c.Text = fmt.Sprintf("%s is %s%s, %s%s %s", subject, number(c.Value), e.unit.name, not, words[e.op], e.bound())
+	c.Text = fmt.Sprintf("%s is %s, %s%s %s", subject, e.shown(c.Value), not, words[e.op], figure(e.value, e.unit.name))
 	return c
+}
+
+// shown writes a value with as many digits as tell it from the bound.
+func (e *Expr) shown(v float64) string {
+	s := figure(v, e.unit.name)
+	if v != e.value && s == figure(e.value, e.unit.name) {
+		return strconv.FormatFloat(v, 'g', -1, 64) + strings.TrimPrefix(figure(0, e.unit.name), "0")
+	}
+	return s
 }
 
 // Holds looks at the figures of one scenario as a search does: the condition is

@@ -2,7 +2,6 @@ package report
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -85,14 +84,4 @@ func unitNames(d dimension) string {
 		}
 	}
 	return strings.Join(names, ", ")
-}
-
-// number formats a value without an exponent as long as it is readable, with
-// no more digits than say something.
-func number(v float64) string {
-	if v != 0 && (v < 1e-4 || v >= 1e15) {
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	}
-	s := strconv.FormatFloat(v, 'f', 4, 64)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }
