@@ -48,6 +48,10 @@ func (d *draft) checkUse() {
 			if kind.known() && !one.uses(kind) && d.set(key, s.Field(one.index).IsZero()) {
 				d.errs.add(key, "kind %s does not use it; kinds that do: %s", kind, kindList(one.kinds))
 				s.Field(one.index).SetZero() // what is wrong within no longer matters
+				if from, ok := d.given[key]; ok {
+					from.void = true
+					d.given[key] = from
+				}
 			}
 		}
 	}

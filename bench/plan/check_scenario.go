@@ -53,7 +53,9 @@ func (d *draft) checkHandshake(s *Scenario, key string) {
 	switch {
 	case err != nil:
 		d.errs.add(key+"user", "%v", err)
-	case s.User != "" && !printable(user):
+	case s.User == "" && s.Kind.known():
+		d.errs.add(key+"user", "it is empty")
+	case !printable(user):
 		d.errs.add(key+"user", "it has control characters")
 	}
 	where := "" // {{.Token}} is used
@@ -70,7 +72,7 @@ func (d *draft) checkHandshake(s *Scenario, key string) {
 		where = "url"
 	}
 	if !subprotocols(s.Subprotocol) {
-		d.errs.add(key+"subprotocol", "it must be a token of HTTP, or several with commas, got %s", quote(s.Subprotocol))
+		d.errs.add(key+"subprotocol", "it must be a token of HTTP, or several with commas")
 	}
 	d.checkToken(s, key, where)
 }
@@ -93,7 +95,8 @@ func (d *draft) checkToken(s *Scenario, key string, used string) {
 	if s.JWTSecret != "" {
 		source = "jwt-secret"
 	}
-	switch have := s.TokenFile != "" || s.JWTSecret != ""; {
+	have := s.TokenFile != "" || s.JWTSecret != "" || d.bad[key+"token-file"] || d.bad[key+"jwt-secret"]
+	switch {
 	case s.TokenFile != "" && s.JWTSecret != "":
 		d.errs.add(key+"jwt-secret", "a token comes from a file or is made with a secret, not both")
 	case have && used == "":
@@ -168,8 +171,8 @@ func (d *draft) checkMessage(s *Scenario, key string) {
 	case AnyMessage:
 		return
 	case "":
-		if !s.Kind.Marked() {
-			d.errs.add(key+"expect", "it is not set, and the message is an own one; write the reply, or * for any message")
+		if !s.Kind.Marked() && s.Message != "" {
+			d.errs.add(key+"expect", "it is not set, and the message is not the default one; write the reply, or * for any message")
 		}
 	default:
 		expect, err = Compile(s.Expect, fields...)

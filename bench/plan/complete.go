@@ -42,8 +42,8 @@ func (d *draft) complete() {
 
 // set tells whether the value of a key was given.
 func (d *draft) set(key string, zero bool) bool {
-	_, given := d.given[key]
-	return given || !zero
+	from, given := d.given[key]
+	return given && !from.void || !zero
 }
 
 // preset gives a key its default unless it was given.

@@ -126,7 +126,7 @@ func (d *draft) fillLoad(s *Scenario, key string) {
 	case Push:
 		s.Rate = 1000
 	default:
-		s.Rate = float64(min(1000, s.Connections))
+		s.Rate = float64(min(1000, max(s.Connections, 1)))
 	}
 }
 

@@ -41,6 +41,7 @@ func loadDraft(path string) (*draft, error) {
 type origin struct {
 	line int
 	flag string
+	void bool // it counts as not given
 }
 
 // finish completes the plan of a file and says where in it the errors are.

@@ -117,7 +117,7 @@ func MaskURL(text string) string {
 		head += "?" + strings.Join(parameters, "&")
 	}
 	if hasFragment {
-		head += "#" + fragment
+		head += "#" + maskText(fragment)
 	}
 	return head
 }

@@ -87,7 +87,7 @@ func (d *draft) checkSearch() {
 	if d.FindOf == OfRate {
 		for i := range d.Scenarios {
 			if problem := d.Scenarios[i].searchable(); problem != "" {
-				d.errs.add("find-max-of", "scenarios[%d]: %s", i, problem)
+				d.errs.add("find-max", "scenarios[%d]: %s", i, problem)
 				return
 			}
 		}
