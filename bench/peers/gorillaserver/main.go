@@ -23,9 +23,10 @@ type Stats struct {
 	Received int64 `json:"received"` // messages of clients
 	Sent     int64 `json:"sent"`     // messages to clients
 	Slow     int64 `json:"slow"`     // clients that were cut as they did not read
+	Size     int64 `json:"size"`     // bytes of the last message echoed or published
 }
 
-var conns, received, sent, slow atomic.Int64
+var conns, received, sent, slow, size atomic.Int64
 
 var upgrader = websocket.Upgrader{
 	ReadBufferSize: 1024,
@@ -55,7 +56,7 @@ func main() {
 		hub.push(r.PathValue("id"), m)
 	}))
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(Stats{Conns: conns.Load(), Received: received.Load(), Sent: sent.Load(), Slow: slow.Load()})
+		_ = json.NewEncoder(w).Encode(Stats{Conns: conns.Load(), Received: received.Load(), Sent: sent.Load(), Slow: slow.Load(), Size: size.Load()})
 	})
 	ln, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", *port))
 	if err != nil {
@@ -79,6 +80,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		received.Add(1)
+		size.Store(int64(len(b)))
 		if err := c.WriteMessage(kind, b); err != nil {
 			return
 		}
@@ -101,6 +103,7 @@ func publish(send func(*http.Request, *websocket.PreparedMessage)) http.HandlerF
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		size.Store(int64(len(*body.Message)))
 		send(r, m)
 	}
 }

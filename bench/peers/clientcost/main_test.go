@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestAll measures small loads of the clients that need no other build.
+func TestAll(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what processes use is read from /proc")
+	}
+	if out, err := exec.Command("../install.sh").CombinedOutput(); err != nil {
+		t.Fatalf("install.sh: %v\n%s", err, out)
+	}
+	var out, log bytes.Buffer
+	file := filepath.Join(t.TempDir(), "out.json")
+	err := run(t.Context(), []string{
+		"--tools", "gorilla,k6-shared", "--works", "broadcast,echo", "--rounds", "1", "--window", "1s", "--settle", "100ms",
+		"-c", "40", "--echo-rate", "400", "--k6", "../bin/k6", "--k6-scripts", "../k6", "--json", file,
+	}, &out, &log)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all struct {
+		Samples []sample
+		Rows    []row
+	}
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all.Samples) != 4 || len(all.Rows) != 4 {
+		t.Fatalf("got %s", b)
+	}
+	for _, s := range all.Samples {
+		if s.Messages < int64(s.Asked)/2 || s.Messages > 2*int64(s.Asked) || s.CPUSeconds <= 0 || s.PerMillion <= 0 {
+			t.Errorf("got %+v", s)
+		}
+	}
+	for _, want := range []string{"| gorilla", "| k6-shared", "per million received", "per million sent"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+}
+
+func TestIdle(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what processes use is read from /proc")
+	}
+	var out, log bytes.Buffer
+	err := run(t.Context(), []string{
+		"--tools", "gorilla", "--works", "idle", "--rounds", "1", "--settle", "100ms", "--idle", "800",
+	}, &out, &log)
+	if err != nil || !strings.Contains(out.String(), "KiB per idle connection") {
+		t.Errorf("got %v\n%s%s", err, &out, &log)
+	}
+}
+
+func TestBadSettings(t *testing.T) {
+	for _, tc := range []struct{ args, want string }{
+		{"--tools curl", `unknown "curl"`},
+		{"--works sleep", `unknown "sleep"`},
+		{"-c 0", "-c 0"},
+		{"--idle 3", "--idle 3"},
+		{"--size 54", "--size 54"},
+		{"--rounds 0", "--rounds 0"},
+		{"--window 1ms", "--window 1ms"},
+		{"--echo-rate -1", "--echo-rate -1"},
+		{"--tools k6 --k6 nowhere/k6", "k6 is not there"},
+		{"--nonsense", "nonsense"},
+	} {
+		var out, log bytes.Buffer
+		err := run(t.Context(), strings.Fields(tc.args), &out, &log)
+		if err == nil || !strings.Contains(err.Error(), tc.want) || out.Len() > 0 {
+			t.Errorf("%s: got %v, want %q", tc.args, err, tc.want)
+		}
+	}
+}
+
+// TestToolsThatFail has what a tool said in the error.
+func TestToolsThatFail(t *testing.T) {
+	dir := t.TempDir()
+	script := filepath.Join(dir, "client")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho what is wrong\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var out, log bytes.Buffer
+	err := run(t.Context(), []string{"--tools", "gorilla", "--works", "echo", "--gorilla-client", script}, &out, &log)
+	if err == nil || !strings.Contains(err.Error(), "what is wrong") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCarillonArgs(t *testing.T) {
+	s := &settings{Size: 128}
+	j := job{work: broadcast, addr: "h:1", conns: 1000, rate: 20, life: time.Minute, out: "o.json"}
+	want := "bench broadcast ws://h:1/ws?token=u{{.ID}} -c 1000 --rate 20 -d 1m0s --message {{.Mark}}{{.Pad 73}} --json o.json"
+	if got := strings.Join(carillonArgs(s, j), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	j.work = idle
+	want = "bench connect ws://h:1/ws?token=u{{.ID}} -c 1000 --hold 1m0s --json o.json"
+	if got := strings.Join(carillonArgs(s, j), " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestVirtualUsers(t *testing.T) {
+	for _, tc := range [][3]int{{1000, 100, 10}, {250, 100, 2}, {350, 100, 2}, {7, 100, 1}, {1000, 1, 1000}, {199, 100, 1}} {
+		if got := virtualUsers(tc[0], tc[1]); got != tc[2] {
+			t.Errorf("%d by %d: got %d, want %d", tc[0], tc[1], got, tc[2])
+		}
+	}
+}
+
+func TestSummarise(t *testing.T) {
+	var samples []sample
+	for round, v := range []float64{3, 1, 2} {
+		samples = append(samples,
+			sample{Tool: "carillon", Work: echo, PerMillion: v, Rate: 100, Asked: 100, Conns: 10, Round: round + 1},
+			sample{Tool: "gorilla", Work: echo, PerMillion: 2 * v, Rate: 99, Asked: 100, Conns: 10},
+			sample{Tool: "k6", Work: echo, PerMillion: 10 * v, Rate: 50, Asked: 100, Conns: 10},
+			sample{Tool: "k6-shared", Work: echo, PerMillion: 8 * v, Rate: 50, Asked: 100, Conns: 10},
+			sample{Tool: "carillon", Work: idle, PerConn: 2048, Conns: 4000},
+		)
+	}
+	rows := summarise(samples)
+	i := slices.IndexFunc(rows, func(r row) bool { return r.Tool == "carillon" && r.Work == echo })
+	if r := rows[i]; r.Median != 2 || r.Low != 1 || r.High != 3 || r.Runs != 3 || r.OfGorilla != .5 || r.OfK6 != .125 {
+		t.Errorf("got %+v", r)
+	}
+	var out bytes.Buffer
+	if err := write(&out, rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| carillon  | 2.00                                  | 1.00 to 3.00           | 0.12  | 0.50       | 100 of 100 | 10          |",
+		"| carillon | 2.00                    | 2.00 to 2.00           |       |            |            | 4000        |",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("want %s in\n%s", want, &out)
+		}
+	}
+	if got := median([]float64{4, 1, 3, 2}); got != 2.5 {
+		t.Errorf("median of an even number: got %v", got)
+	}
+}
+
+func TestParseStat(t *testing.T) {
+	stat := func(name string) string {
+		return fmt.Sprintf("42 (%s) S 7 42 42 0 -1 4194304 1 2 3 4 100 20 3 400 20 0 1 0 5 6 7", name)
+	}
+	for _, name := range []string{"sh", "a b", ") S 1 (", "((", ""} {
+		parent, cpu, err := parseStat([]byte(stat(name)))
+		if parent != 7 || cpu != 5230*time.Millisecond || err != nil {
+			t.Errorf("%q: got %d %v %v", name, parent, cpu, err)
+		}
+	}
+	for _, bad := range []string{"", "42 (x", "42 (x) S 7", strings.Replace(stat("x"), "100", "many", 1), strings.Replace(stat("x"), "S 7", "S x", 1)} {
+		if _, _, err := parseStat([]byte(bad)); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add([]byte("1 (init) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5 6 7"))
+	f.Add([]byte(") ) 1"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, _, err := parseStat(b); err == nil && bytes.Count(b, []byte(" ")) < 14 && len(bytes.Fields(b)) < 15 {
+			t.Errorf("%q was taken", b)
+		}
+	})
+}
+
+// TestUsageCountsDescendants has a grandchild work, and end.
+func TestUsageCountsDescendants(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("what processes use is read from /proc")
+	}
+	p, err := start("/bin/sh", []string{"-c", `sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; sleep 60; exit`}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.stop()
+	var last usage
+	grown := 0
+	err = p.wait(t.Context(), "the tree's CPU time to grow and stay", patience, func() (bool, error) {
+		u, err := usageOf(p.pid())
+		if u.cpu < last.cpu {
+			t.Errorf("went back from %v to %v", last.cpu, u.cpu)
+		}
+		if u.cpu > last.cpu {
+			grown++
+		}
+		last = u
+		return u.cpu >= 50*time.Millisecond && u.memory > 0, err
+	})
+	if err != nil || grown == 0 {
+		t.Errorf("%v, saw %+v", err, last)
+	}
+	if _, err := usageOf(1 << 30); err == nil {
+		t.Error("a process that is not there was read")
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// server is the server that all tools work against.
+type server struct {
+	*process
+	addr   string
+	client http.Client
+}
+
+// stats is what the server counted so far.
+type stats struct{ Conns, Received, Sent, Slow, Size int64 }
+
+func startServer(ctx context.Context, path string) (*server, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	if err := ln.Close(); err != nil {
+		return nil, err
+	}
+	p, err := start(path, []string{"--port", port}, nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{process: p, addr: "127.0.0.1:" + port, client: http.Client{Transport: &http.Transport{}, Timeout: patience}}
+	err = s.wait(ctx, "the server to answer", patience, func() (bool, error) {
+		_, err := s.stats()
+		return err == nil, nil
+	})
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) stop() {
+	s.client.CloseIdleConnections()
+	s.process.stop()
+}
+
+func (s *server) stats() (st stats, err error) {
+	resp, err := s.client.Get("http://" + s.addr + "/stats")
+	if err != nil {
+		return st, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return st, fmt.Errorf("stats of the server: %s", resp.Status)
+	}
+	return st, json.NewDecoder(resp.Body).Decode(&st)
+}
+
+// sleep waits for d or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
