@@ -26,7 +26,7 @@ func exporting(t *testing.T) (*httptest.Server, *atomic.Pointer[string]) {
 	return s, &body
 }
 
-func metrics(cpu, rss float64, fds int) *string {
+func exposition(cpu, rss float64, fds int) *string {
 	s := fmt.Sprintf(`# HELP process_cpu_seconds_total Total CPU.
 # TYPE process_cpu_seconds_total counter
 process_cpu_seconds_total %g
@@ -42,15 +42,15 @@ other_metric{quantile="0.5"} NaN
 func TestWatchMetrics(t *testing.T) {
 	t.Parallel()
 	server, body := exporting(t)
-	body.Store(metrics(100, 1e7, 10))
+	body.Store(exposition(100, 1e7, 10))
 	w := WatchMetrics(server.URL + "/metrics")
 	defer w.Close()
 	w.Begin()
-	body.Store(metrics(101, 2e7, 20))
+	body.Store(exposition(101, 2e7, 20))
 	w.MeasureFrom()
-	body.Store(metrics(103.5, 3e7, 30))
+	body.Store(exposition(103.5, 3e7, 30))
 	w.MeasureTo()
-	body.Store(metrics(200, 9e7, 90))
+	body.Store(exposition(200, 9e7, 90))
 	w.mark(between)
 	s := w.Server(1000, 1_000_000, 500_000)[0]
 	if s.CPUSeconds != 2.5 || s.RSSBefore != 1e7 || s.RSS != 3e7 || s.RSSMax != 3e7 || s.FDs != 30 || s.Threads != 9 || s.PerConn != 2e4 || s.CPUPerMSent != 2.5 || s.CPUPerMRecv != 5 {
@@ -64,12 +64,12 @@ func TestWatchMetrics(t *testing.T) {
 func TestWatchMetricsOfARestart(t *testing.T) {
 	t.Parallel()
 	server, body := exporting(t)
-	body.Store(metrics(100, 1e7, 10))
+	body.Store(exposition(100, 1e7, 10))
 	w := WatchMetrics(server.URL)
 	defer w.Close()
 	w.Begin()
 	for _, cpu := range []float64{110, 1, 5} {
-		body.Store(metrics(cpu, 1e7, 10))
+		body.Store(exposition(cpu, 1e7, 10))
 		w.mark(between)
 	}
 	w.MeasureTo()
@@ -196,7 +196,7 @@ func TestMaskURL(t *testing.T) {
 }
 
 func FuzzParseMetrics(f *testing.F) {
-	f.Add(*metrics(1, 2, 3))
+	f.Add(*exposition(1, 2, 3))
 	f.Add("process_open_fds{a=\"b\\\"c\",d=\"e\"} 3 1700000000000\nprocess_open_fds{} 4\n")
 	f.Add("process_cpu_seconds_total 1.5 # {trace_id=\"x\"} 1\n# EOF\n")
 	f.Add("process_cpu_seconds_total")
