@@ -65,7 +65,7 @@ var scenarioSettings = []setting{
 	{key: "arrival", help: "times between operations of the open model: constant or poisson", preset: "constant", kinds: messaging},
 	{key: "outstanding", help: "closed model: requests under way on a connection", preset: "1", kinds: []Kind{Echo}},
 	{key: "think", help: "closed model: pause between a reply and the next request", preset: "0s", kinds: asking},
-	{key: "message", help: "what is sent, or published; template, see below", kinds: messaging,
+	{key: "message", help: "what is sent, or published; template of {{.ID}}, {{.User}}, {{.Seq}}, {{.Mark}} and {{.Pad n}}, as far as the kind has them", kinds: messaging,
 		by: map[Kind]string{
 			Heartbeat: heartbeatMessage, Churn: heartbeatMessage, Soak: heartbeatMessage, Echo: echoMessage,
 			Broadcast: publishedMessage, Push: publishedMessage, Slow: publishedMessage,
