@@ -64,7 +64,7 @@ func (s *Search) of(value float64) string {
 }
 
 func serverSection(s *Server, i int) section {
-	v := section{ID: fmt.Sprintf("server-%d", i), Title: "Server: " + s.Source}
+	v := section{ID: serverID(i), Title: "Server: " + s.Source}
 	cpu := inSeconds(s.CPUSeconds)
 	if s.UserSeconds+s.SysSeconds > 0 {
 		cpu += fmt.Sprintf(" (%s user, %s system)", inSeconds(s.UserSeconds), inSeconds(s.SysSeconds))
@@ -204,3 +204,5 @@ func checkSection(checks []Check) section {
 	v.add(t)
 	return v
 }
+
+func serverID(i int) string { return fmt.Sprintf("server-%d", i) }

@@ -155,7 +155,7 @@ const benchCharts = (() => {
   //   data: [x, ...values], null where there is none
   //   unit: of the y axis: ms, bytes, rate, count or cores
   //   log: the y axis is logarithmic
-  //   x: { splits, label(v), range(u, min, max) }; xText(v): the x value in words
+  //   x: { splits, label(v), range(u, min, max), zoom }; xText(v): the x value in words
   //   label: what the chart shows, for those who do not see it
   //   phases: [{ name, from, to }]
   //   height, sync: charts of one name share a cursor
@@ -184,11 +184,11 @@ const benchCharts = (() => {
       cursor: {
         y: false,
         points: { size: 6 },
-        drag: { x: !options.x, y: false },
+        drag: { x: options.x.zoom === true, y: false },
         ...(options.sync ? { sync: { key: options.sync } } : {}),
       },
       scales: {
-        x: { time: false, ...(options.x && options.x.range ? { range: options.x.range } : {}) },
+        x: { time: false, range: options.x.range },
         y: options.log
           ? { distr: 3, range: (_, min, max) => (min > 0 ? uPlot.rangeLog(min, max, 10, false) : [.1, 10]) }
           : { range: (_, _min, max) => (max > 0 ? [0, max * 1.08] : [0, 1]) },
@@ -198,8 +198,8 @@ const benchCharts = (() => {
           ...axis,
           size: 32,
           space: 60,
-          ...(options.x && options.x.splits ? { splits: options.x.splits } : {}),
-          values: (_, splits) => splits.map((v) => (options.x ? options.x.label(v) : format.seconds(v))),
+          ...(options.x.splits ? { splits: options.x.splits } : {}),
+          values: (_, splits) => splits.map(options.x.label),
         },
         {
           ...axis,
@@ -249,7 +249,11 @@ const benchCharts = (() => {
   // ---- kinds of charts ----
 
   // time is a chart over the seconds of a run.
-  const time = (parent, options) => chart(parent, { xText: format.seconds, ...options });
+  const time = (parent, options) => chart(parent, {
+    xText: format.seconds,
+    x: { label: format.seconds, range: (_, min, max) => [min <= 1 ? 0 : min, max], zoom: true },
+    ...options,
+  });
 
   // nines maps a percentile so that each further nine takes the same room.
   const nines = (p) => -Math.log10(1 - Math.min(p, 99.9999) / 100);
