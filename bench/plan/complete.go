@@ -90,7 +90,7 @@ func (p *Plan) Length() time.Duration {
 		case s.Kind == Connect:
 			body = max(body, s.Hold.Seconds())
 		case s.Kind == Storm && s.Storm != nil:
-			body = max(body, float64(s.Storm.Cycles)*s.Storm.Every.Seconds())
+			body = max(body, float64(s.Storm.Cycles)*s.Storm.Every.Seconds()+s.Storm.GiveUp.Seconds())
 		default:
 			body = max(body, (p.Warmup + p.Duration).Seconds())
 		}

@@ -91,9 +91,9 @@ func TestLength(t *testing.T) {
 	if got, want := p.Length(), 33*time.Second; got != want {
 		t.Errorf("ramp, hold and settle: got %v, want %v", got, want)
 	}
-	p.Scenarios[1] = Scenario{Kind: Storm, Storm: &Storming{Cycles: 5, Every: 6 * time.Second}}
-	if got, want := p.Length(), 43*time.Second; got != want {
-		t.Errorf("ramp, storms and settle: got %v, want %v", got, want)
+	p.Scenarios[1] = Scenario{Kind: Storm, Storm: &Storming{Cycles: 5, Every: 6 * time.Second, GiveUp: 4 * time.Second}}
+	if got, want := p.Length(), 47*time.Second; got != want {
+		t.Errorf("ramp, storms, the last way back and settle: got %v, want %v", got, want)
 	}
 	p.Scenarios[0].ConnectRate = 1e-300
 	if got := p.Length(); got < 24*365*time.Hour {

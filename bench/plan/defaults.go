@@ -71,6 +71,7 @@ func (d *draft) fillScenario(i int, key string) {
 		return
 	}
 	preset(d, key+".user", &s.User, defaultUser)
+	preset(d, key+".model", &s.Model, Open) // of those that only connect, too: connects are due at their rate
 	preset(d, key+".connections", &s.Connections, 100)
 	preset(d, key+".connect-rate", &s.ConnectRate, 1000)
 	preset(d, key+".connect-timeout", &s.ConnectTimeout, 10*time.Second)
@@ -109,7 +110,6 @@ func orNew[T any](p *T) *T {
 
 // fillLoad fills in model, rate and what belongs to them.
 func (d *draft) fillLoad(s *Scenario, key string) {
-	preset(d, key+".model", &s.Model, Open)
 	if s.Model == Closed {
 		preset(d, key+".outstanding", &s.Outstanding, 1)
 		return

@@ -205,6 +205,9 @@ func TestHelpTellsEnvironmentAndDefault(t *testing.T) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	AddFlags(fs, Push)
 	help := fs.FlagUsages()
+	if strings.Index(help, "--header") > strings.Index(help, "--agents") {
+		t.Error("the flags of the run come before those of the scenario")
+	}
 	for _, want := range []string{
 		"--jwt-secret text", "or $CARILLON_BENCH_JWT_SECRET", "--rate number", "(default 1,000)", "-d, --duration duration", "-c, --connections number",
 		"'Name: value', repeatable", "--insecure ",
