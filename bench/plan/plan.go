@@ -104,7 +104,7 @@ type Scenario struct {
 	Outstanding int           `yaml:"outstanding" json:"outstanding,omitempty"` // closed model: requests under way per connection; default 1 (heartbeat: always 1)
 	Think       time.Duration `yaml:"think" json:"think,omitempty"`             // closed model: pause between a reply and the next request
 
-	Message      string        `yaml:"message" json:"message,omitempty"`             // template: {{.ID}}, {{.User}}, {{.Seq}}, {{.Mark}}, {{.Pad n}}
+	Message      string        `yaml:"message" json:"message,omitempty"`             // template: {{.ID}}, {{.User}}, {{.Pad n}}; with marks also {{.Seq}}, {{.Mark}}, but broadcast and slow have no {{.ID}}, {{.User}}
 	Expect       string        `yaml:"expect" json:"expect,omitempty"`               // template of the reply or delivery; "" for echo and publishes: Message as it is; "*": any message (heartbeat) or any with our mark in it
 	Ignore       []string      `yaml:"ignore" json:"ignore,omitempty"`               // messages that begin with one of these are not looked at
 	ReplyTimeout time.Duration `yaml:"reply-timeout" json:"reply_timeout,omitempty"` // default 5s
@@ -119,8 +119,8 @@ type Scenario struct {
 type Publish struct {
 	Via        string            `yaml:"via" json:"via"`                   // "http" (default) or "client": over a WebSocket connection of its own
 	Method     string            `yaml:"method" json:"method,omitempty"`   // default POST
-	URL        string            `yaml:"url" json:"url,omitempty"`         // template: {{.User}}; default: /websocket/broadcast or /websocket/send/user/{{.User}} on the host of the scenario's URL
-	Headers    map[string]string `yaml:"headers" json:"headers,omitempty"` // default Content-Type: application/json
+	URL        string            `yaml:"url" json:"url,omitempty"`         // template: {{.User}}; default: /websocket/broadcast or /websocket/send/user/{{.User}} on the host of the scenario's URL; via client: the scenario's URL, with all its fields
+	Headers    map[string]string `yaml:"headers" json:"headers,omitempty"` // values are templates as URL is; default Content-Type: application/json; via client, of the handshake: the scenario's
 	Body       string            `yaml:"body" json:"body,omitempty"`       // template: {{.Message}} is the JSON string of the message; default {"message":{{.Message}}}; via client: what is sent, default {{.Raw}}, the message itself
 	Publishers int               `yaml:"publishers" json:"publishers"`     // under way at once; order is checked per publisher; default 1 for broadcast, 16 for push
 	Timeout    time.Duration     `yaml:"timeout" json:"timeout"`           // default 5s
