@@ -7,7 +7,9 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,10 +70,10 @@ func (p *processProbe) look(deep bool) reading {
 			p.notes.set("root", fmt.Sprintf("pid %d: %s", p.pid, procError(err)))
 			return r
 		case s.ended():
-			p.notes.set("root", fmt.Sprintf("pid %d: %s has ended, its parent has not taken note", p.pid, s.comm))
+			p.notes.set("root", fmt.Sprintf("pid %d: %s has ended, its parent has not taken note", p.pid, printable(s.comm)))
 			return r
 		}
-		p.name = s.comm
+		p.name = printable(s.comm)
 		p.procs[p.pid] = &process{s}
 	}
 	if p.name == "" {
@@ -195,6 +197,17 @@ func (p *processProbe) fds() int {
 		n += one
 	}
 	return n
+}
+
+// printable is a name of a process without what would harm a terminal: it may
+// hold any bytes.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, name)
 }
 
 // gone says that an error means that the process is no more.

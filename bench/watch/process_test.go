@@ -282,6 +282,17 @@ func TestWatchReadsPeakBetweenLooks(t *testing.T) {
 	}
 }
 
+func TestNamesArePrintable(t *testing.T) {
+	t.Parallel()
+	p := procStat{comm: "\x1b[2Jé\xff\n", state: 'S', start: 1, threads: 1, pages: 1}
+	w := watch(machine(t, map[string]string{"/proc/4711/stat": statLine(p)}), Servers{PIDs: []int{4711}})
+	defer w.Close()
+	w.Begin()
+	if got, want := w.Server(0, 0, 0)[0].Source, "pid 4711 ?[2Jé\ufffd?"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestProcErrors(t *testing.T) {
 	t.Parallel()
 	if got := procError(fs.ErrPermission); !strings.Contains(got, "permission denied") {

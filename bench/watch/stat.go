@@ -49,7 +49,7 @@ func parseStat(b []byte) (procStat, error) {
 		field, rest, _ = bytes.Cut(rest, []byte{' '})
 		switch i {
 		case 3:
-			if len(field) != 1 {
+			if len(field) != 1 || !isLetter(field[0]) {
 				return procStat{}, errStat
 			}
 			s.state = field[0]
@@ -72,3 +72,5 @@ func parseStat(b []byte) (procStat, error) {
 	}
 	return s, err
 }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
