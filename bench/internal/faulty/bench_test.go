@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -27,6 +28,7 @@ func BenchmarkEcho(b *testing.B) {
 		}
 	}
 	for st := s.Stats(); st.Sent+st.Dropped < st.Due || st.Received < int64(b.N); st = s.Stats() {
+		runtime.Gosched()
 	}
 }
 
@@ -48,7 +50,8 @@ func BenchmarkBroadcast(b *testing.B) {
 			n := int64(0)
 			for b.Loop() {
 				s.Broadcast(text)
-				for n += int64(conns); s.Stats().Sent < n; {
+				for n += int64(conns); s.count.Sent.Load() < n; {
+					runtime.Gosched()
 				}
 			}
 		})
