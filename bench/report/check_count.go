@@ -165,20 +165,22 @@ func nameOf(cs []counter) string {
 // errNoShare says that there is nothing to be a share of.
 var errNoShare = errors.New("there was none to take a share of")
 
-func (q shareOf) value(s *Scenario, r *Report) (float64, error) {
-	n, err := q.countOf.value(s, r)
-	if err != nil {
-		return 0, err
-	}
-	var bases base
-	for _, c := range q.counters {
-		bases |= c.base
-	}
-	total := q.total(s, bases)
+func (q shareOf) value(s *Scenario, _ *Report) (float64, error) {
+	n, total := q.parts(s)
 	if total == 0 {
 		return 0, errNoShare
 	}
-	return n / float64(total), nil
+	return n / total, nil
+}
+
+// parts are the counters, and what they are a share of.
+func (q shareOf) parts(s *Scenario) (n, total float64) {
+	var bases base
+	for _, c := range q.counters {
+		n += float64(c.of(s, q.of))
+		bases |= c.base
+	}
+	return n, float64(q.total(s, bases))
 }
 
 func (q shareOf) total(s *Scenario, bases base) int64 {
