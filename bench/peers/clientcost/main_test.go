@@ -112,12 +112,12 @@ func TestToolsThatFail(t *testing.T) {
 func TestCarillonArgs(t *testing.T) {
 	s := &settings{Size: 128}
 	j := job{work: broadcast, addr: "h:1", conns: 1000, rate: 20, life: time.Minute, out: "o.json"}
-	want := "bench broadcast ws://h:1/ws?token=u{{.ID}} -c 1000 --rate 20 -d 1m0s --message {{.Mark}}{{.Pad 73}} --json o.json"
+	want := "bench broadcast ws://h:1/ws?token=u{{.ID}} -c 1000 --rate 20 -d 1m0s --message {{.Mark}}{{.Pad 73}} --progress quiet --json o.json"
 	if got := strings.Join(carillonArgs(s, j), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	j.work = idle
-	want = "bench connect ws://h:1/ws?token=u{{.ID}} -c 1000 --hold 1m0s --json o.json"
+	want = "bench connect ws://h:1/ws?token=u{{.ID}} -c 1000 --hold 1m0s --progress quiet --json o.json"
 	if got := strings.Join(carillonArgs(s, j), " "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

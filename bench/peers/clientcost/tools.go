@@ -54,12 +54,12 @@ func toolNames() []string { return slices.Sorted(maps.Keys(tools)) }
 func carillonArgs(s *settings, j job) []string {
 	count := fmt.Sprint(j.conns)
 	if j.work == idle {
-		return []string{"bench", "connect", "ws://" + j.addr + "/ws?token=u{{.ID}}", "-c", count, "--hold", j.life.String(), "--json", j.out}
+		return []string{"bench", "connect", "ws://" + j.addr + "/ws?token=u{{.ID}}", "-c", count, "--hold", j.life.String(), "--progress", "quiet", "--json", j.out}
 	}
 	path := map[string]string{broadcast: "/ws?token=u{{.ID}}", echo: "/echo"}[j.work]
 	return []string{
 		"bench", j.work, "ws://" + j.addr + path, "-c", count, "--rate", fmt.Sprint(j.rate), "-d", j.life.String(),
-		"--message", fmt.Sprintf("{{.Mark}}{{.Pad %d}}", s.Size-markSize), "--json", j.out,
+		"--message", fmt.Sprintf("{{.Mark}}{{.Pad %d}}", s.Size-markSize), "--progress", "quiet", "--json", j.out,
 	}
 }
 
