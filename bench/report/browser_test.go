@@ -104,20 +104,12 @@ func openTab(t *testing.T, browser context.Context, path, scheme string, width i
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	p := &tab{t: t, ctx: ctx}
-	call := func(f func(ctx context.Context) error) chromedp.Action[chromedp.Void] {
-		return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error { return f(ctx) })
-	}
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		t.Fatal(err)
 	}
+	p.media("screen", scheme)
 	p.do(
 		chromedp.EmulateViewport(width, 900),
-		call(func(ctx context.Context) error {
-			_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-			})
-			return err
-		}),
 		call(func(ctx context.Context) error {
 			_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: violations})
 			return err
@@ -145,6 +137,21 @@ func openTab(t *testing.T, browser context.Context, path, scheme string, width i
 		}
 	})
 	return p
+}
+
+func call(f func(ctx context.Context) error) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error { return f(ctx) })
+}
+
+// media sets what the page is shown on, and the colours that the user prefers.
+func (p *tab) media(media, scheme string) {
+	p.t.Helper()
+	p.do(call(func(ctx context.Context) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media: media, Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		return err
+	}))
 }
 
 func (p *tab) listen(event any) {

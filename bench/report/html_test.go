@@ -144,6 +144,16 @@ func TestPage(t *testing.T) {
 		}
 	})
 
+	t.Run("print", func(t *testing.T) {
+		p := openTab(t, browser, full, "dark", 794) // A4
+		p.media("print", "dark")
+		if wide := eval[[]string](p, `[...document.querySelectorAll("body *")].filter((e) => !e.closest(".skip, .uplot") &&
+			e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + " " + e.textContent.slice(0, 40))`); len(wide) > 0 {
+			t.Errorf("wider than the paper: %q", wide)
+		}
+		p.keep("print")
+	})
+
 	t.Run("legend", func(t *testing.T) {
 		p := openTab(t, browser, full, "light", 1000)
 		missing := func() []string {

@@ -16,6 +16,16 @@ const bottleneckReason = "the client was the bottleneck: the figures say nothing
 // the reasons of lesser verdicts follow those of the one that counts.
 func (r *Report) Judge(checks []*Expr) {
 	r.Checks = nil
+	if r.Verdict == "" {
+		r.Verdict = Passed
+	}
+	if r.Client.Bottleneck {
+		var lack []string
+		if len(r.Reasons) == 0 || r.Verdict == Interrupted || r.Verdict == Failed {
+			lack = []string{bottleneckReason} // the reasons there are may be of that verdict alone
+		}
+		r.worsen(NoResult, lack)
+	}
 	var failed []string
 	for _, e := range checks {
 		for _, c := range e.Eval(r) {
@@ -25,18 +35,8 @@ func (r *Report) Judge(checks []*Expr) {
 			}
 		}
 	}
-	if r.Verdict == "" {
-		r.Verdict = Passed
-	}
-	var lack []string
-	if len(r.Reasons) == 0 || r.Verdict.rank() < NoResult.rank() {
-		lack = []string{bottleneckReason}
-	}
 	if len(failed) > 0 {
 		r.worsen(Failed, failed)
-	}
-	if r.Client.Bottleneck {
-		r.worsen(NoResult, lack)
 	}
 }
 

@@ -23,6 +23,8 @@ func TestJudge(t *testing.T) {
 		{"one fails", Passed, nil, false, []string{"p99>1s", "lost>0"}, Failed, 99, "lost of echo is 10, above 0", 1},
 		{"bottleneck", Passed, nil, true, []string{"lost>0"}, NoResult, 97, bottleneckReason, 2},
 		{"bottleneck, told", NoResult, []string{"late"}, true, []string{"lost>0"}, NoResult, 97, "late", 2},
+		{"bottleneck, told without verdict", Passed, []string{"late"}, true, []string{"lost>0"}, NoResult, 97, "late", 2},
+		{"interrupted bottleneck", Interrupted, []string{"SIGINT"}, true, nil, NoResult, 97, bottleneckReason, 2},
 		{"interrupted", Interrupted, []string{"SIGINT"}, false, []string{"p99>1s"}, Interrupted, 105, "SIGINT", 1},
 		{"interrupted and failed", Interrupted, []string{"SIGINT"}, false, []string{"lost>0"}, Failed, 99, "lost of echo is 10, above 0", 2},
 		{"error stays", Errored, []string{"boom"}, true, []string{"lost>0"}, Errored, 1, "boom", 2},
