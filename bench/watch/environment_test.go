@@ -134,6 +134,16 @@ func TestCgroupVersions(t *testing.T) {
 			"/sys/fs/cgroup/cpu,cpuacct/g/cpu.cfs_period_us":  "100000\n",
 			"/sys/fs/cgroup/pids/pids.max":                    "77\n",
 		}, 1000, 400, math.Inf(1), 77},
+		{"tighter below", map[string]string{
+			"/proc/self/cgroup":             "0::/g\n",
+			"/proc/self/mountinfo":          "1 2 0:3 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+			"/sys/fs/cgroup/memory.max":     "5000\n",
+			"/sys/fs/cgroup/memory.current": "1\n",
+			"/sys/fs/cgroup/g/memory.max":   "4000\n",
+			"/sys/fs/cgroup/cpu.max":        "200000 100000\n",
+			"/sys/fs/cgroup/g/cpu.max":      "100000 100000\n",
+			"/sys/fs/cgroup/g/pids.max":     "9\n",
+		}, 4000, 0, 1, 9},
 		{"a container that sees its own part only", map[string]string{
 			"/proc/self/cgroup":             "0::/docker/abc/inner\n",
 			"/proc/self/mountinfo":          "1 2 0:3 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",

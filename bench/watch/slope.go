@@ -17,10 +17,8 @@ const (
 	// lucky samples would be a warm-up.
 	warmupGain = 0.8
 
-	// leakSamples is how many samples, and leakEffective how many independent
-	// ones, have to be left to call anything a leak.
-	leakSamples   = 20
-	leakEffective = 6
+	// leakSamples is how many samples have to be left to call anything a leak.
+	leakSamples = 20
 
 	// leakLevel is the growth, as a share of the level, below which nothing is a
 	// leak: pages, pools and arenas settle.
@@ -50,8 +48,7 @@ const (
 // It is a leak when the interval lies above 0, and the growth of the line is
 // above the standard deviation of the residuals and 0.5 % of the level, and the
 // second half of the series grows at 60 % of the rate of the first at least,
-// within its standard error. Fewer than 20 samples, or 6 independent ones, show
-// none.
+// within its standard error. Fewer than 20 samples show none.
 func Slope(what, unit string, xs, ys []float64) report.Slope {
 	xs, ys = finite(xs, ys)
 	s := report.Slope{What: what, Unit: unit, Samples: len(xs)}
@@ -75,7 +72,7 @@ func Slope(what, unit string, xs, ys []float64) report.Slope {
 	s.First, s.Last = l.at(xs[0]), l.at(xs[len(xs)-1])
 
 	growth := s.Last - s.First
-	s.Leak = len(xs) >= leakSamples && l.effective >= leakEffective && s.Low > 0 &&
+	s.Leak = len(xs) >= leakSamples && s.Low > 0 &&
 		growth > l.noise() && growth > leakLevel*math.Abs(l.meanY) && !slows(xs, ys)
 	return s
 }

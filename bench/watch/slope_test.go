@@ -94,6 +94,8 @@ func TestSlopeFindsLeaks(t *testing.T) {
 		{"one step early", false, []shape{flat, noisy(300), stepUp(0.2, 20_000)}},
 		{"one step in the middle", false, []shape{flat, noisy(300), stepUp(0.5, 20_000)}},
 		{"one step late", false, []shape{flat, noisy(300), stepUp(0.8, 20_000)}},
+		{"steep with a slow wave", true, []shape{flat, leaking(100_000), func(_ *rand.Rand, at float64) float64 { return 2000 * math.Sin(2*math.Pi*at) }}},
+		{"a slow wave", false, []shape{flat, func(_ *rand.Rand, at float64) float64 { return -20_000 * math.Cos(2*math.Pi*at) }}},
 		{"a staircase", true, []shape{flat, func(_ *rand.Rand, at float64) float64 { return 2000 * math.Floor(16*at) }}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
