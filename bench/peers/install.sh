@@ -5,6 +5,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 K6_VERSION=v1.4.0
 
+# The tests of several packages may call this at once.
+mkdir -p bin
+exec 9>bin/.install.lock
+if command -v flock >/dev/null 2>&1; then flock 9; fi
+
 node_is_current() {
   (cd node && node -e '
     const want = require("./package.json").dependencies;
