@@ -13,6 +13,7 @@
 //
 // [Faults] are switched at run time with [Server.SetFaults]. A fault that has
 // "every n" counts over the whole server, and counts only the frames that no
-// fault before it in the order of the struct took. So a frame has one fault at
-// most, and with n frames due exactly n/every have it.
+// fault before it in the order of the struct took: a frame has one fault at
+// most, a fault that is alone has exactly due/n frames, and the next one has its
+// n-th part of what the first has left.
 package faulty
