@@ -34,6 +34,22 @@ type processProbe struct {
 // process is a process that is watched.
 type process struct {
 	stat procStat // the last look
+	file int      // descriptor of its stat
+}
+
+// take begins to follow a process, unless it has ended.
+func (p *processProbe) take(pid int) (procStat, error) {
+	file, err := p.reader.follow(pid)
+	if err != nil {
+		return procStat{}, err
+	}
+	s, err := p.reader.again(file)
+	if err != nil || s.ended() {
+		_ = unix.Close(file)
+		return s, err
+	}
+	p.procs[pid] = &process{s, file}
+	return s, nil
 }
 
 func newProcessProbe(r root, pid int, tree *table) *processProbe {
@@ -56,7 +72,12 @@ func (p *processProbe) source() string {
 
 func (p *processProbe) missing() []string { return p.notes.texts }
 
-func (p *processProbe) close() {}
+func (p *processProbe) close() {
+	for _, q := range p.procs {
+		_ = unix.Close(q.file)
+	}
+	clear(p.procs)
+}
 
 // look reads all processes of the server; the first one finds them.
 func (p *processProbe) look(deep bool) reading {
@@ -64,7 +85,7 @@ func (p *processProbe) look(deep bool) reading {
 	first := p.began.IsZero()
 	if first {
 		p.began = r.at
-		s, err := p.reader.stat(p.pid)
+		s, err := p.take(p.pid)
 		switch {
 		case err != nil:
 			p.notes.set("root", fmt.Sprintf("pid %d: %s", p.pid, procError(err)))
@@ -74,7 +95,6 @@ func (p *processProbe) look(deep bool) reading {
 			return r
 		}
 		p.name = printable(s.comm)
-		p.procs[p.pid] = &process{s}
 	}
 	if p.name == "" {
 		return r // there was none to begin with; its number may be another's by now
@@ -99,31 +119,31 @@ func (p *processProbe) look(deep bool) reading {
 	if deep {
 		p.deep(&r)
 	}
-	if deep || p.reader.fdSize {
-		r.fds = p.fds()
-	}
 	return r
 }
 
 // refresh reads the stat of every process and takes leave of those that ended.
 func (p *processProbe) refresh(now time.Time) {
 	for pid, q := range p.procs {
-		s, err := p.reader.stat(pid)
-		reused := err == nil && s.start != q.stat.start
+		s, err := p.reader.again(q.file)
+		same := err == nil && s.start == q.stat.start
 		switch {
-		case err == nil && !reused && !s.ended():
+		case same && !s.ended():
 			q.stat = s
 			continue
-		case err == nil && !reused:
+		case same:
 			q.stat = s // a zombie's figures are whole
 		case err != nil && !gone(err):
 			p.notes.set("stat", fmt.Sprintf("pid %d: %s", pid, procError(err)))
 			continue
 		}
+		_ = unix.Close(q.file)
 		delete(p.procs, pid)
 		p.ended++
 		p.user += float64(q.stat.user) / ticks
 		p.sys += float64(q.stat.sys) / ticks
+		other, err := p.reader.stat(pid)
+		reused := err == nil && other.start != q.stat.start
 		after := fmt.Sprintf("after %.0f s of watching", now.Sub(p.began).Seconds())
 		switch {
 		case pid == p.pid && reused:
@@ -152,16 +172,16 @@ func (p *processProbe) adopt() {
 			if p.procs[child] != nil {
 				continue
 			}
-			if s, err := p.reader.stat(child); err == nil && !s.ended() {
-				p.procs[child] = &process{s}
+			if s, err := p.take(child); err == nil && !s.ended() {
 				queue = append(queue, child)
 			}
 		}
 	}
 }
 
-// deep adds what is expensive to see: page counts.
+// deep adds what is expensive to see: descriptors and page counts.
 func (p *processProbe) deep(r *reading) {
+	r.fds = p.fds()
 	var rss, pss int64
 	for pid := range p.procs {
 		one, share, err := p.reader.rollup(pid)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -261,6 +262,53 @@ func TestWatchPIDThatIsReused(t *testing.T) {
 	w.MeasureTo()
 	if again := w.Server(0, 0, 0)[0]; again.CPUSeconds != 2 {
 		t.Errorf("later: got %+v", again)
+	}
+}
+
+// TestWatchPIDThatIsReusedForReal has the kernel give the number away.
+func TestWatchPIDThatIsReusedForReal(t *testing.T) {
+	t.Parallel()
+	linuxOnly(t)
+	const last = "/proc/sys/kernel/ns_last_pid"
+	f := startFollower(t)
+	w := WatchPID(f.pid())
+	defer w.Close()
+	w.Begin()
+	f.order(t, "burn 100")
+	w.MeasureTo()
+	before := w.Server(1, 1, 1)[0]
+	f.end()
+	for range 100 {
+		if err := os.WriteFile(last, []byte(strconv.Itoa(f.pid()-1)), 0o644); err != nil {
+			t.Skip("only root can choose the next pid: ", err)
+		}
+		if g := startFollower(t); g.pid() == f.pid() {
+			g.order(t, "burn 200")
+			w.MeasureTo()
+			s := w.Server(1, 1, 1)[0]
+			if s.CPUSeconds < 0.08 || s.CPUSeconds > before.CPUSeconds+0.1 || s.RSS != before.RSS && s.RSS > 2*before.RSS {
+				t.Errorf("got %+v, want the figures of the first process: %+v", s, before)
+			}
+			if !mentions(s.Missing, "another process has its number") {
+				t.Errorf("missing: %v", s.Missing)
+			}
+			return
+		}
+	}
+	t.Skip("others took the number every time")
+}
+
+// TestMarksAfterClose would read descriptors that are somebody else's by then.
+func TestMarksAfterClose(t *testing.T) {
+	t.Parallel()
+	w := WatchPID(os.Getpid())
+	w.Begin()
+	w.MeasureTo()
+	before := w.Server(1, 1, 1)[0]
+	w.Close()
+	w.MeasureTo()
+	if after := w.Server(1, 1, 1)[0]; !reflect.DeepEqual(after, before) {
+		t.Errorf("got %+v, before Close %+v", after, before)
 	}
 }
 

@@ -57,6 +57,24 @@ func (p *procReader) read(pid int, file string) ([]byte, error) {
 	return p.buf[:n], nil
 }
 
+// follow opens /proc/PID/stat of a process to read it again and again, at half
+// the cost of opening it each time. Once the process has ended every read fails,
+// also when another one has its number.
+func (p *procReader) follow(pid int) (fd int, err error) {
+	return retry(func() (int, error) {
+		return unix.Open(p.name(pid, "stat"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	})
+}
+
+// again reads the stat of a process that is followed.
+func (p *procReader) again(fd int) (procStat, error) {
+	n, err := retry(func() (int, error) { return unix.Pread(fd, p.buf, 0) })
+	if err != nil {
+		return procStat{}, err
+	}
+	return parseStat(p.buf[:n])
+}
+
 // retry calls f until no signal interrupts it.
 func retry(f func() (int, error)) (int, error) {
 	for {

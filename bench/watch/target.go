@@ -18,6 +18,7 @@ type probe interface {
 // target is one server that is watched: its probe and what the looks came to.
 type target struct {
 	looking sync.Mutex // one look at a time
+	closed  bool       // no more looks
 	probe   probe
 	deepAt  time.Time // when the next deep look is due
 	share   float64   // of the time that deep looks may take
@@ -59,6 +60,9 @@ const (
 func (t *target) look(m mark) {
 	t.looking.Lock()
 	defer t.looking.Unlock()
+	if t.closed {
+		return
+	}
 	began := time.Now()
 	deep := m != between || !began.Before(t.deepAt)
 	r := t.probe.look(deep)
@@ -100,6 +104,16 @@ func (t *target) look(m mark) {
 			p.CPU = 0
 		}
 		t.progress.add(p)
+	}
+}
+
+// close ends the looks.
+func (t *target) close() {
+	t.looking.Lock()
+	defer t.looking.Unlock()
+	if !t.closed {
+		t.closed = true
+		t.probe.close()
 	}
 }
 

@@ -135,14 +135,15 @@ func (w *Watcher) Server(open, sent, received int64) []report.Server {
 	return all
 }
 
-// Close stops looking. Server may be called afterwards.
+// Close stops looking; marks do nothing afterwards, and Server says what was
+// seen until then.
 func (w *Watcher) Close() {
 	w.begin.Do(func() {})
 	w.cancel()
 	w.wg.Wait()
 	for _, g := range w.groups {
 		for _, t := range g {
-			t.probe.close()
+			t.close()
 		}
 	}
 }
