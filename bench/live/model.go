@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -20,8 +21,11 @@ const (
 // tick says what time it is.
 type tick time.Time
 
-// model is the state of a screen. Only the program's event loop uses it.
+// model is the state of a screen. Only the program's event loop uses it, but
+// for ending.
 type model struct {
+	ending atomic.Bool // somebody else ends the run
+
 	view          view
 	fixedWidth    int
 	fixedHeight   int
@@ -58,6 +62,10 @@ func (m *model) Update(msg tea.Msg) (next tea.Model, cmd tea.Cmd) {
 			m.content, next, cmd = "", m, tea.Quit
 		}
 	}()
+	// What was asked for elsewhere counts as the first press of a key.
+	if m.ending.Load() {
+		m.view.presses = max(m.view.presses, 1)
+	}
 	switch msg := msg.(type) {
 	case report.Progress:
 		m.view.p, m.came, m.filled = msg, m.now(), true

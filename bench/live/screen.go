@@ -21,6 +21,7 @@ const framesPerSecond = 20
 type screen struct {
 	*feed
 	program *tea.Program
+	model   *model
 	ended   chan struct{} // closed when the program has given the terminal back
 	err     error         // why it ended; read it after ended
 
@@ -35,7 +36,7 @@ type screen struct {
 func newScreen(opt Options) (Display, error) { return startScreen(opt, newModel(opt)) }
 
 func startScreen(opt Options, m *model) (*screen, error) {
-	s := &screen{ended: make(chan struct{}), lines: lineWriter{out: opt.Out, every: opt.Every}}
+	s := &screen{model: m, ended: make(chan struct{}), lines: lineWriter{out: opt.Out, every: opt.Every}}
 	options := []tea.ProgramOption{
 		tea.WithOutput(opt.Out), tea.WithAltScreen(), tea.WithFPS(framesPerSecond), tea.WithoutBracketedPaste(),
 		// Signals are the command's. Panics are caught by the model: bubbletea
@@ -53,13 +54,13 @@ func startScreen(opt Options, m *model) (*screen, error) {
 		options = append(options, tea.WithInput(nil))
 	}
 	s.program = tea.NewProgram(m, options...)
-	go s.run(m)
+	go s.run()
 	s.feed = newFeed(s.show, s.finish)
 	return s, nil
 }
 
 // run is the life of the program.
-func (s *screen) run(m *model) {
+func (s *screen) run() {
 	defer close(s.ended)
 	stop := make(chan struct{})
 	var ticking sync.WaitGroup
@@ -78,7 +79,7 @@ func (s *screen) run(m *model) {
 	_, err := s.program.Run()
 	close(stop)
 	ticking.Wait()
-	s.err = errors.Join(err, m.failed)
+	s.err = errors.Join(err, s.model.failed)
 }
 
 // show hands a state to the program; when that is gone the run is shown as lines.
@@ -91,6 +92,9 @@ func (s *screen) show(p report.Progress) error {
 	s.program.Send(p)
 	return nil
 }
+
+// Ending has the next drawing, within a second, say so.
+func (s *screen) Ending() { s.model.ending.Store(true) }
 
 // finish gives the terminal back.
 func (s *screen) finish() error {

@@ -1,0 +1,107 @@
+package live
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"carillon/bench/report"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/live.html"))
+
+// The styles and scripts of the page, in the order in which they are loaded,
+// with the policy that allows these and its own server, and nothing else.
+var (
+	pageStyles, styleSums = inlined("style",
+		read(report.Assets, "page/uPlot.min.css"), read(report.Assets, "page/theme.css"), read(pageFiles, "page/live.css"))
+	pageScripts, scriptSums = inlined("script",
+		read(report.Assets, "page/uPlot.iife.min.js"), read(report.Assets, "page/charts.js"), read(pageFiles, "page/timeline.js"),
+		read(pageFiles, "page/parts.js"), read(pageFiles, "page/live.js"))
+
+	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:; style-src " +
+		styleSums + "; script-src " + scriptSums
+)
+
+func read(files embed.FS, name string) string {
+	b, err := files.ReadFile(name)
+	if err != nil {
+		panic(fmt.Sprintf("BUG: embedded file: %v", err))
+	}
+	return string(b)
+}
+
+// inlined makes an element of each file, and the list of their hashes.
+func inlined(element string, files ...string) (template.HTML, string) {
+	var out strings.Builder
+	var sums []string
+	for _, f := range files {
+		sum := sha256.Sum256([]byte(f))
+		sums = append(sums, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
+		fmt.Fprintf(&out, "<%s>%s</%s>\n", element, f, element)
+	}
+	return template.HTML(out.String()), strings.Join(sums, " ")
+}
+
+// handler routes the requests of the page.
+func (u *UI) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", u.page)
+	mux.HandleFunc("GET /events", u.events)
+	mux.HandleFunc("GET /report", u.report)
+	mux.HandleFunc("POST /stop", u.button("stop", u.opt.OnInterrupt))
+	mux.HandleFunc("POST /kill", u.button("kill", u.opt.OnKill))
+	return u.guarded(mux)
+}
+
+func (u *UI) page(w http.ResponseWriter, _ *http.Request) {
+	var out bytes.Buffer
+	err := pageTemplate.Execute(&out, struct {
+		Token, Header   string
+		Stop, Kill      bool
+		Styles, Scripts template.HTML
+	}{u.token, tokenHeader, u.opt.OnInterrupt != nil, u.opt.OnKill != nil, pageStyles, pageScripts})
+	if err != nil {
+		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write(out.Bytes()) // the browser may have gone
+}
+
+// report serves the report of a run that has ended.
+func (u *UI) report(w http.ResponseWriter, _ *http.Request) {
+	u.mu.Lock()
+	f := u.finished
+	u.mu.Unlock()
+	if f == nil {
+		http.Error(w, "the run has not ended", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(f.HTML)) // the browser may have gone
+}
+
+// button serves what a button of the page asks for.
+func (u *UI) button(name string, do func()) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !u.fromPage(r):
+			http.Error(w, "not from the page", http.StatusForbidden)
+		case do == nil:
+			http.NotFound(w, r)
+		default:
+			u.press(name, do)
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}
+}
