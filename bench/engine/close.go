@@ -49,9 +49,30 @@ func (s *shard) ends(c *conn, cause string) {
 	n := c.g.in(s.now)
 	n.Counts.Closed++
 	n.Cause(stats.Closed, cause, 1)
-	c.g.remove(c, false)
 	c.state = stateLeaving
 	c.flags.set(flagByeSeen)
+	if st := c.g.sc.storm; st != nil && c.role == roleMember {
+		st.lost(c)
+	}
+	c.g.remove(c)
+}
+
+// serverCloses answers the server's close frame.
+func (s *shard) serverCloses(c *conn, payload []byte) {
+	if c.state == stateLeaving {
+		s.drop(c)
+		return
+	}
+	s.ends(c, closeCause(payload))
+	echo := payload
+	if _, _, cerr := codec.ParseClose(payload); cerr != nil {
+		echo = codec.AppendClose(nil, cerr.Code, cerr.Reason)[2:]
+	} else if len(echo) > 2 {
+		echo = echo[:2]
+	}
+	s.frame = codec.AppendMasked(s.frame[:0], ws.OpClose, echo, s.key())
+	s.send(c, s.frame)
+	s.drop(c)
 }
 
 // drop closes the socket. Its end is accounted for in closed.
@@ -59,13 +80,14 @@ func (s *shard) drop(c *conn) {
 	if c.state == stateClosed {
 		return
 	}
-	if c.flags.has(flagAbrupt) && c.tls == nil {
-		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
+	abrupt := c.flags.has(flagAbrupt)
 	if c.tls != nil {
 		s.closed(c, nil)
-		c.tls.close()
+		c.tls.close(abrupt)
 		return
+	}
+	if abrupt {
+		_ = unix.SetsockoptLinger(int(c.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	_ = s.loop.Close(c.gc) // calls closed
 }
@@ -73,11 +95,15 @@ func (s *shard) drop(c *conn) {
 // closed accounts for a connection whose socket is gone.
 func (s *shard) closed(c *conn, err error) {
 	was := c.state
-	if was == stateClosed {
+	switch was {
+	case stateClosed:
 		return
-	}
-	if was == stateOpen {
-		s.ends(c, causeOf(err))
+	case stateOpen:
+		if cause := causeOf(err); c.flags.has(flagReset) {
+			s.ends(c, causeOf(unix.ECONNRESET)) // the send that met it took the error away
+		} else {
+			s.ends(c, cause)
+		}
 	}
 	c.state = stateClosed
 	s.dec.Release(&c.part)
@@ -87,21 +113,18 @@ func (s *shard) closed(c *conn, err error) {
 		if cause == "" {
 			cause = "handshake: " + causeOf(err)
 		}
-		t := c.g.acc[c.g.sc.windowOf(c.hs.due)]
-		t.Counts.ConnectFailed++
-		t.Cause(stats.ConnectFailed, cause, 1)
-		c.hs.attempt.done(nil, cause)
+		hs := c.hs
 		c.hs = nil
+		hs.attempt.fail(cause)
+		return
 	case was == stateLeaving && c.slot >= 0:
 		c.g.in(s.now).Counts.Left++
-		c.g.remove(c, true)
-	case was == stateLeaving && c.role != roleMember && !c.flags.has(flagByeSeen):
-		c.g.in(s.now).Counts.Left++
+		c.g.remove(c)
 	}
 	if c.role == rolePublisher {
 		c.g.sc.pushes.closed(c)
 	}
 	if st := c.g.sc.storm; st != nil && c.role == roleMember {
-		st.closed(c)
+		st.gone(c)
 	}
 }

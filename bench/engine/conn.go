@@ -8,20 +8,19 @@ import (
 
 // conn is one connection. Its loop owns it, from the moment it is registered.
 type conn struct {
-	gc    gnet.Conn // nil over TLS
-	tls   *tlsConn  // nil without
-	g     *group
-	part  *codec.Partial
-	hs    *handshake // nil once upgraded
-	more  []tracker  // streams 1 and on
-	track tracker    // stream 0; of an echo, its own
-	due   int64      // modeRequest: when the request under way was due; 0: none is
+	gc   gnet.Conn // nil over TLS
+	tls  *tlsConn  // nil without
+	g    *group
+	part *codec.Partial
+	hs   *handshake // nil once upgraded
+	echoes
+	prev  *echoes    // modeEcho: of the warm-up, when some were under way at its end
+	more  *[]tracker // modeDeliver: streams 1 and on
+	due   int64      // modeRequest: when the request under way was due; 0: none is. modeEcho, closed: when it was last noted
 	born  int64      // when it was upgraded
 	fd    int32
-	id    int32  // index in the scenario
-	slot  int32  // in g.live; -1: not there
-	sent  uint32 // modeEcho: numbers used in this period
-	bad   uint32 // messages that came damaged beyond recognition
+	id    int32 // index in the scenario
+	slot  int32 // in its group's list; -1: not there
 	role  role
 	state connState
 	flags connFlags
@@ -45,15 +44,18 @@ const (
 	rolePublisher             // sends what others get
 )
 
-type connFlags uint8
+type connFlags uint16
 
 const (
 	flagAnswered connFlags = 1 << iota // got a message at least once
 	flagExpired                        // its request was given up: its next reply is late
 	flagIdle                           // in g.idle
 	flagLateJoin                       // joined while messages were published: the first one it gets tells where it begins
-	flagByeSeen                        // the server's close frame has come; bye says which
+	flagByeSeen                        // it has been counted why it ended: nothing that comes counts any more
 	flagAbrupt                         // leaves by RST
+	flagFirst                          // what is being read came in the segment of the 101
+	flagReset                          // a send met a connection that was reset
+	flagDropped                        // of a storm: it has to come back
 )
 
 func (f *connFlags) set(x connFlags)     { *f |= x }
@@ -65,46 +67,33 @@ type handshake struct {
 	accept  [codec.AcceptLen]byte
 	due     int64  // when the connect was due
 	asked   int64  // when the request was sent
+	by      int64  // when it has to be over
 	attempt *dial  // whose it is
 	bye     string // why it failed
 }
 
-// tracker returns the tracker of a stream.
-func (c *conn) tracker(stream uint32) *tracker {
-	if stream == 0 {
-		return &c.track
+// stream returns the tracker of a stream.
+func (c *conn) stream(n uint32) *tracker {
+	if n == 0 {
+		return &c.tracker
 	}
-	for uint32(len(c.more)) < stream {
-		c.more = append(c.more, tracker{})
+	if c.more == nil {
+		c.more = new([]tracker)
 	}
-	return &c.more[stream-1]
-}
-
-// ring is a FIFO that grows and keeps its memory.
-type ring[T any] struct {
-	buf        []T // length a power of two
-	head, size int
-}
-
-func (r *ring[T]) push(v T) {
-	if r.size == len(r.buf) {
-		buf := make([]T, max(16, 2*len(r.buf)))
-		n := copy(buf, r.buf[r.head:])
-		copy(buf[n:], r.buf[:r.head])
-		r.buf, r.head = buf, 0
+	for uint32(len(*c.more)) < n {
+		*c.more = append(*c.more, tracker{})
 	}
-	r.buf[(r.head+r.size)&(len(r.buf)-1)] = v
-	r.size++
+	return &(*c.more)[n-1]
 }
 
-func (r *ring[T]) pop() T {
-	var zero T
-	v := r.buf[r.head]
-	r.buf[r.head] = zero
-	r.head = (r.head + 1) & (len(r.buf) - 1)
-	r.size--
-	return v
+// known is the tracker of a stream in an epoch, if c got anything of it.
+func (c *conn) known(stream int, epoch uint8) (t *tracker, ok bool) {
+	t = &c.tracker
+	if stream > 0 {
+		if c.more == nil || stream > len(*c.more) {
+			return nil, false
+		}
+		t = &(*c.more)[stream-1]
+	}
+	return t, t.begun && t.epoch == epoch
 }
-
-// front is the oldest element; r is not empty.
-func (r *ring[T]) front() *T { return &r.buf[r.head] }

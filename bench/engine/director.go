@@ -2,7 +2,6 @@ package engine
 
 import (
 	"container/heap"
-	"math/rand/v2"
 	"sync"
 
 	"carillon/bench/plan"
@@ -14,11 +13,11 @@ type director struct {
 	e  *Engine
 	mu sync.Mutex
 
+	off     bool // nothing is begun any more
 	ramps   []*ramp
 	churns  []*churning
 	publish []*publishing
 	later   dialHeap // reconnects, by the time they are due
-	rng     *rand.Rand
 }
 
 // ramp opens the connections of a scenario at a rate.
@@ -74,9 +73,7 @@ func (d *director) fire(now int64) int64 {
 	for _, c := range d.churns {
 		for c.sched.next <= now {
 			c.sc.lateness(c.sched.next, now)
-			id := c.sc.Connections + (c.sc.share.First+c.n)%churnIDs
-			c.n++
-			d.e.dialers.start(&dial{sc: c.sc, id: id, role: roleChurner, due: c.sched.next, ended: func(*dial, *conn, string) {}})
+			d.e.dialers.start(c.dial())
 			c.sched.take()
 		}
 		next = min(next, c.sched.next)
@@ -97,33 +94,69 @@ func (d *director) fire(now int64) int64 {
 // of the connections that stay.
 const churnIDs = 1_000_000
 
-// at queues an attempt for later. Any goroutine.
-func (d *director) at(x *dial) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	heap.Push(&d.later, x)
+// dial is the attempt of the next connection that comes.
+func (c *churning) dial() *dial {
+	id := c.sc.Connections + (c.sc.share.First+c.n)%churnIDs
+	c.n++
+	return &dial{sc: c.sc, to: &c.sc.to, id: id, role: roleChurner, due: c.sched.next, ended: func(*dial, *conn, string) {}}
 }
 
-// idle drops what was to begin.
+// at begins an attempt when it is due. Any goroutine.
+func (d *director) at(x *dial) {
+	if x.due <= d.e.clock.now() {
+		d.e.dialers.start(x)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.off {
+		heap.Push(&d.later, x)
+	}
+}
+
+// churn begins the coming and going of a stage.
+func (d *director) churn(st Stage) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.churns = nil
+	for _, sc := range d.e.scenarios {
+		if sc.Kind == plan.Churn && !d.off {
+			d.churns = append(d.churns, &churning{sc: sc,
+				sched: newSchedule(plan.Constant, sc.Churn.Rate, st.At, st.To, sc.own, [2]uint64{})})
+		}
+	}
+}
+
+// cut drops connects that were to begin.
+func (d *director) cut() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ramps, d.churns, d.later = nil, nil, nil
+}
+
+// idle drops whatever was to begin, and takes nothing more.
 func (d *director) idle() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.off = true
 	d.ramps, d.churns, d.publish, d.later = nil, nil, nil, nil
 }
 
 // rampDial is the attempt for the i-th connection of the share.
 func (sc *scenario) rampDial(i int, due int64) *dial {
-	x := &dial{sc: sc, id: sc.share.First + i, due: due, slow: i >= sc.share.Count-sc.slowCount()}
+	x := &dial{sc: sc, to: &sc.to, id: sc.share.First + i, due: due, slow: sc.isSlow(sc.share.First + i)}
 	x.ended = func(*dial, *conn, string) { sc.attempted.Add(1) }
 	return x
 }
 
-// slowCount is how many of the share's connections are slow ones.
-func (sc *scenario) slowCount() int {
+// isSlow tells whether the i-th connection of the scenario is a slow one: as many
+// of the first n as the share says, for every n, so that all processes have theirs.
+func (sc *scenario) isSlow(i int) bool {
 	if sc.Slow == nil {
-		return 0
+		return false
 	}
-	return int(float64(sc.share.Count)*sc.Slow.Share + .5)
+	upTo := func(n int) int { return int(float64(n)*sc.Slow.Share + .5) }
+	return upTo(i+1) > upTo(i)
 }
 
 // ramp opens connections of a scenario up to want of its share, from at on.
@@ -133,12 +166,14 @@ func (e *Engine) ramp(sc *scenario, at int64, want int) {
 	if want <= have {
 		return
 	}
-	rate := sc.ConnectRate * float64(sc.share.Count) / float64(sc.Connections)
-	sc.quota.Store(int64(want))
 	e.director.mu.Lock()
 	defer e.director.mu.Unlock()
+	if e.director.off {
+		return
+	}
+	sc.quota.Store(int64(want))
 	e.director.ramps = append(e.director.ramps, &ramp{
 		sc: sc, next: have, until: want,
-		sched: newSchedule(plan.Constant, rate, at, never-1, e.job.Worker, e.job.Workers, nil),
+		sched: newSchedule(plan.Constant, sc.ConnectRate, at, never, sc.own, [2]uint64{}),
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -33,9 +31,10 @@ type Engine struct {
 	pacer     *pacer
 	sessions  tls.ClientSessionCache
 	tlsConns  tlsSet
+	marks     bool           // some scenario's messages are marked
 	readers   sync.WaitGroup // of TLS connections
 	storms    sync.WaitGroup
-	stopped   chan struct{}
+	stopped   chan struct{} // closed when Close begins
 	stop      sync.Once
 
 	collect sync.Mutex
@@ -43,6 +42,9 @@ type Engine struct {
 
 // New prepares and starts an engine; it connects nobody yet. Close ends it.
 func New(job Job) (e *Engine, err error) {
+	if job.Plan == nil {
+		return nil, errors.New("engine: a job without a plan")
+	}
 	if len(job.Shares) != len(job.Plan.Scenarios) {
 		return nil, fmt.Errorf("engine: %d shares for %d scenarios", len(job.Shares), len(job.Plan.Scenarios))
 	}
@@ -53,7 +55,7 @@ func New(job Job) (e *Engine, err error) {
 		stopped: make(chan struct{}),
 	}
 	e.dialers = newDialers(e)
-	e.director = &director{e: e, rng: rand.New(rand.NewPCG(job.Plan.Seed, uint64(job.Worker)<<32))}
+	e.director = &director{e: e}
 	e.pacer = newPacer(e)
 	for i := range job.Plan.Scenarios {
 		sc, err := newScenario(i, &job.Plan.Scenarios[i], job.Shares[i], job.Pins)
@@ -61,6 +63,7 @@ func New(job Job) (e *Engine, err error) {
 			return nil, err
 		}
 		e.scenarios = append(e.scenarios, sc)
+		e.marks = e.marks || sc.Kind.Marked()
 	}
 	for i := range job.Loops {
 		e.shards = append(e.shards, newShard(e, i))
@@ -76,14 +79,21 @@ func New(job Job) (e *Engine, err error) {
 		return nil, err
 	}
 	go e.pacer.run()
+	if err = e.equip(); err != nil {
+		e.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+// equip gives shards their loops and scenarios what they have beside connections.
+func (e *Engine) equip() (err error) {
 	for _, s := range e.shards {
 		if err = s.openWake(e.client); err != nil {
-			e.Close()
-			return nil, err
+			return err
 		}
 		if e.byLoop[s.loop] != nil {
-			e.Close()
-			return nil, errors.New("engine: two shards on one event loop")
+			return errors.New("engine: two shards on one event loop")
 		}
 		e.byLoop[s.loop] = s
 	}
@@ -93,15 +103,14 @@ func New(job Job) (e *Engine, err error) {
 			sc.storm = newStorming(e, sc)
 		case sc.Publish != nil:
 			if sc.pushes, err = newPublishing(e, sc); err != nil {
-				e.Close()
-				return nil, err
+				return fmt.Errorf("scenario %s: publish: %w", sc.Name, err)
 			}
 		}
 		if sc.Slow != nil {
 			sc.slow = newSlowReader(e, sc)
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // Ramp begins to open connections at the time at, up to want[i] of this engine's
@@ -109,7 +118,7 @@ func New(job Job) (e *Engine, err error) {
 // connect are left out: they ramp as their traffic.
 func (e *Engine) Ramp(at int64, want []int) {
 	for i, sc := range e.scenarios {
-		if sc.pushes != nil && sc.extra.Load() == 0 {
+		if sc.pushes != nil {
 			sc.pushes.connect(at)
 		}
 		if sc.Kind != plan.Connect {
@@ -127,128 +136,6 @@ func (e *Engine) RampState() (tried, wanted int64) {
 	}
 	return tried, wanted
 }
-
-// Traffic begins a stage: operations are due from st.At to st.To.
-func (e *Engine) Traffic(st Stage) {
-	for _, sc := range e.scenarios {
-		sc.from.Store(st.From)
-		sc.to.Store(st.To)
-		if sc.pushes != nil {
-			sc.pushes.begin(st)
-		}
-	}
-	for _, s := range e.shards {
-		s.call(func() {
-			for _, g := range s.groups {
-				g.begin(st)
-			}
-		})
-	}
-	e.director.mu.Lock()
-	e.director.churns = nil
-	for _, sc := range e.scenarios {
-		if sc.Kind == plan.Churn && sc.share.Count > 0 {
-			rate := sc.Churn.Rate * float64(sc.share.Count) / float64(sc.Connections)
-			e.director.churns = append(e.director.churns, &churning{sc: sc,
-				sched: newSchedule(plan.Constant, rate, st.At, st.To, e.job.Worker, e.job.Workers, nil)})
-		}
-	}
-	e.director.mu.Unlock()
-	for _, sc := range e.scenarios {
-		switch sc.Kind {
-		case plan.Connect:
-			e.ramp(sc, st.From, sc.share.Count)
-		case plan.Storm:
-			e.storms.Go(func() { sc.storm.run(st.From) })
-		}
-	}
-}
-
-// Heads tells how far the publishers of this engine have come, once the stage is
-// over: it waits for those that are under way, until the time given.
-func (e *Engine) Heads(until int64) Heads {
-	heads := make(Heads, len(e.scenarios))
-	for i, sc := range e.scenarios {
-		if sc.pushes == nil {
-			continue
-		}
-		for sc.pushes.busy.Load() > 0 && e.sleepUntil(min(until, e.clock.now()+int64(5*time.Millisecond))) {
-			if e.clock.now() >= until {
-				break
-			}
-		}
-		heads[i] = sc.pushes.heads()
-	}
-	return heads
-}
-
-// Settle ends a stage: it waits until every message that was due has come, until
-// the time given, and counts the rest as lost. heads are those of all engines.
-func (e *Engine) Settle(heads Heads, until int64) {
-	stormsDone := make(chan struct{})
-	go func() { e.storms.Wait(); close(stormsDone) }()
-	select {
-	case <-stormsDone:
-	case <-e.stopped:
-	}
-	for {
-		quiet := true
-		for _, s := range e.shards {
-			s.call(func() {
-				for _, g := range s.groups {
-					quiet = quiet && g.quiet(heads)
-				}
-			})
-		}
-		if quiet || e.clock.now() >= until || !e.sleepUntil(min(until, e.clock.now()+int64(20*time.Millisecond))) {
-			break
-		}
-	}
-	for _, sc := range e.scenarios {
-		if sc.slow != nil {
-			sc.slow.finish()
-		}
-	}
-	for _, s := range e.shards {
-		s.call(func() {
-			s.now = e.clock.now()
-			for _, g := range s.groups {
-				g.settle(heads)
-			}
-		})
-	}
-}
-
-// Disconnect closes all connections with a close frame and waits until they are
-// gone, or for the time-out of a server that does not answer.
-func (e *Engine) Disconnect() {
-	e.director.idle()
-	for {
-		left := 0
-		for _, s := range e.shards {
-			s.call(func() {
-				s.now = e.clock.now()
-				n := 0
-				for _, g := range s.groups {
-					for i := len(g.live) - 1; i >= 0 && n < closeSlice; i-- {
-						if c := g.live[i]; c.state == stateOpen {
-							s.leave(c, false)
-							n++
-						}
-					}
-					left += len(g.live)
-				}
-			})
-		}
-		if left == 0 || !e.sleepUntil(e.clock.now()+int64(5*time.Millisecond)) {
-			return
-		}
-	}
-}
-
-// closeSlice is how many connections of a loop are closed in one go: between
-// two of them the loop reads what the server answers.
-const closeSlice = 256
 
 // Open is how many connections of the scenarios are established. Any goroutine.
 func (e *Engine) Open() (n int64) {
@@ -313,8 +200,9 @@ func (e *Engine) sleepUntil(t int64) bool {
 	}
 }
 
-// Close ends the engine at once, connections and all. It may be called at any
-// time, and again.
+// Close ends the engine at once, connections and all, and returns when nothing of
+// it is left. What was not collected before is gone. It may be called at any
+// time, by any goroutine, and again.
 func (e *Engine) Close() {
 	e.stop.Do(func() {
 		close(e.stopped)
@@ -337,60 +225,4 @@ func (e *Engine) Close() {
 		}
 		e.readers.Wait()
 	})
-}
-
-// events is gnet's handler.
-type events struct {
-	gnet.BuiltinEventEngine
-	e *Engine
-}
-
-// OnOpen takes a connection on its loop.
-func (ev *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
-	if c, ok := gc.Context().(*conn); ok {
-		s := ev.e.byLoop[gc.EventLoop()]
-		c.gc, c.fd = gc, int32(gc.Fd())
-		s.now = ev.e.clock.now()
-		s.open(c)
-	}
-	return nil, gnet.None
-}
-
-// open begins to wait for the answer to a connection's request.
-func (s *shard) open(c *conn) {
-	c.g = s.groups[c.hs.attempt.sc.idx]
-	s.shaking.push(waiting{c, s.now + int64(c.g.sc.ConnectTimeout)})
-}
-
-// OnTraffic handles what came in.
-func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
-	switch c := gc.Context().(type) {
-	case *conn:
-		b, _ := gc.Peek(-1)
-		if len(b) == 0 {
-			return gnet.None
-		}
-		s := c.g.s
-		s.now = ev.e.clock.now()
-		if used := s.feed(c, b); used > 0 && c.state != stateClosed {
-			_, _ = gc.Discard(used)
-		}
-	case wakeConn:
-		_, _ = gc.Discard(-1)
-		c.s.run()
-	}
-	return gnet.None
-}
-
-// OnClose accounts for a connection that is gone.
-func (ev *events) OnClose(gc gnet.Conn, err error) gnet.Action {
-	if c, ok := gc.Context().(*conn); ok {
-		s := c.g.s
-		s.now = ev.e.clock.now()
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		s.closed(c, err)
-	}
-	return gnet.None
 }

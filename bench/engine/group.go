@@ -1,11 +1,7 @@
 package engine
 
 import (
-	"math"
 	"time"
-	"unsafe"
-
-	"github.com/gobwas/ws"
 
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -18,9 +14,10 @@ type group struct {
 	sc *scenario
 	s  *shard
 
-	live []*conn     // established, roleMember
-	at   int         // modeEcho: whose turn it is
-	idle ring[*conn] // modeRequest: those that may be asked
+	live   []*conn     // established members
+	guests []*conn     // established churners and publishers
+	at     int         // modeEcho: whose turn it is
+	idle   ring[*conn] // modeRequest: those that may be asked
 
 	stage Stage
 	epoch uint8 // of the measured period; the warm-up's is one less
@@ -28,113 +25,120 @@ type group struct {
 	sched schedule
 	freed int64 // since when there has been an idle connection
 
-	pending  ring[request] // modeRequest: requests under way, oldest first; answered ones are skipped
+	pending  ring[request] // requests under way, oldest first; answered ones are skipped
+	resting  ring[waiting] // modeRequest: connections whose reply may still come, until they are asked again
 	thinking ring[waiting] // closed model: connections that pause
+	balked   ring[waiting] // closed model: connections whose socket was full
 	churn    ring[waiting] // churners, by the time they leave
 
-	premade   []byte  // the masked frame, when all messages are the same
-	gone      []ended // by stream
-	cutPushes []cutPush
+	premade []byte // the masked frame, when all messages are the same
+	alike   alike
+	owing   int // in live: where quiet found something missing
+	gone    gone
 
 	acc   [2]*stats.Totals // [measured], [other]
 	lat   [2]*stats.Hist   // their latencies
+	late  [2]*stats.Hist   // their lateness
 	spare [2]*stats.Totals // what Collect has emptied
-}
-
-// request is a request under way.
-type request struct {
-	c   *conn
-	due int64
-}
-
-// ended adds up the connections that ended in the measured period, by stream.
-type ended struct {
-	conns uint32
-	next  uint64 // sum of the numbers they had come to
 }
 
 func newGroup(s *shard, sc *scenario) *group {
 	g := &group{sc: sc, s: s}
-	for w := range g.acc {
-		g.acc[w] = new(stats.Totals)
-		g.lat[w] = g.acc[w].Hist(stats.Latency)
-	}
-	if sc.message != nil && sc.message.Constant() {
+	g.adopt([2]*stats.Totals{new(stats.Totals), new(stats.Totals)})
+	if sc.mode == modeRequest && sc.message.Constant() {
 		g.premade = codec.AppendMasked(nil, sc.op, sc.message.Append(nil, &plan.Values{}), s.key())
 	}
-	g.sched.next = math.MaxInt64
+	g.sched.next = never
 	return g
 }
 
-// key is a fresh mask. Prediction is no danger here, so a fast generator will do.
-func (s *shard) key() (k [4]byte) {
-	v := s.rng.Uint32()
-	return *(*[4]byte)(unsafe.Pointer(&v))
+// adopt makes t what is counted in.
+func (g *group) adopt(t [2]*stats.Totals) {
+	g.acc = t
+	for w := range t {
+		g.lat[w] = t[w].Hist(stats.Latency)
+		g.late[w] = t[w].Hist(stats.Lateness)
+	}
 }
 
-// in returns what operations that were due at t are counted in.
-func (g *group) in(t int64) *stats.Totals {
-	if g.measuring(t) {
-		return g.acc[measured]
+// swap takes what was counted and begins anew.
+func (g *group) swap() (taken [2]*stats.Totals) {
+	taken = g.acc
+	for w := range g.spare {
+		if g.spare[w] == nil {
+			g.spare[w] = new(stats.Totals)
+		}
 	}
-	return g.acc[other]
+	g.adopt(g.spare)
+	g.spare = [2]*stats.Totals{}
+	return taken
 }
 
-// measuring tells whether t lies in the measured period.
-func (g *group) measuring(t int64) bool { return t >= g.stage.From && t < g.stage.To }
-
-// latency records one.
-func (g *group) latency(due, end int64) {
-	w := other
-	if g.measuring(due) {
-		w = measured
+// giveBack returns what swap gave out, so that its memory is used again. Any
+// goroutine, one at a time.
+func (g *group) giveBack(t [2]*stats.Totals) {
+	for w := range t {
+		t[w].Reset()
 	}
-	g.lat[w].Record(durationOf(end - due))
+	g.s.post(func() { g.spare = t })
+}
+
+// window tells in which period counts what was due at t.
+func (g *group) window(t int64) int {
+	if t >= g.stage.From && t < g.stage.To {
+		return measured
+	}
+	return other
+}
+
+// in is what operations that were due at t are counted in.
+func (g *group) in(t int64) *stats.Totals { return g.acc[g.window(t)] }
+
+// windowOfEpoch tells in which period counts what has an epoch.
+func (g *group) windowOfEpoch(epoch uint8) int {
+	if epoch == g.epoch {
+		return measured
+	}
+	return other
 }
 
 func durationOf(ns int64) time.Duration { return time.Duration(max(ns, 0)) }
 
-// begin starts a stage.
-func (g *group) begin(st Stage) {
+// begin starts a stage, in which the group has its part of the operations.
+func (g *group) begin(st Stage, of stretch) {
 	g.stage, g.on = st, true
-	g.epoch = uint8(2*st.Number + 2)
-	g.gone, g.cutPushes = g.gone[:0], g.cutPushes[:0]
+	g.epoch = warmupOf(st) + 1
+	g.gone.reset()
 	g.freed = st.At
-	parts := g.s.e.job.Workers * len(g.s.e.shards)
-	part := g.s.e.job.Worker*len(g.s.e.shards) + g.s.idx
-	if g.sc.mode == modeRequest || g.sc.mode == modeEcho {
-		if g.sc.Model == plan.Open {
-			// Loops have about as many connections each; what a loop sends follows what it has.
-			share := g.sc.rateOf(st.Scale) * g.weight()
-			g.sched = newSchedule(g.sc.Arrival, share, st.At, st.To, part, parts, g.s.rng)
-		} else {
-			for _, c := range g.live {
-				for range max(g.sc.Outstanding, 1) {
-					g.thinking.push(waiting{c, st.At})
-				}
-			}
-		}
+	for _, c := range g.live {
+		c.echoes, c.prev, c.more = echoes{}, nil, nil
+		c.flags.clear(flagLateJoin)
+	}
+	if g.sc.mode != modeRequest && g.sc.mode != modeEcho {
+		return
+	}
+	if g.sc.Model == plan.Open {
+		part := g.s.e.job.Worker*len(g.s.e.shards) + g.s.idx
+		seed := [2]uint64{g.s.e.job.Plan.Seed, uint64(g.sc.idx)<<48 | uint64(st.Number)<<32 | uint64(part)}
+		g.sched = newSchedule(g.sc.Arrival, g.sc.rate(st.Scale), st.At, st.To, of, seed)
+		return
 	}
 	for _, c := range g.live {
-		c.sent, c.bad = 0, 0
-		c.flags.clear(flagLateJoin)
-		c.track = tracker{}
-		c.more = nil
+		g.startClosed(c, st.At)
 	}
 }
 
-// weight is the share of the engine's connections that this loop has.
-func (g *group) weight() float64 {
-	open := g.sc.open.Load()
-	if open == 0 {
-		return 0
+// startClosed begins the closed model on c at the time at.
+func (g *group) startClosed(c *conn, at int64) {
+	for range max(g.sc.Outstanding, 1) {
+		g.thinking.push(waiting{c, at})
 	}
-	return float64(len(g.live)) / float64(open)
+	g.s.sooner(at)
 }
 
 // pump begins what is due and returns when the next operation is.
 func (g *group) pump() int64 {
-	next := int64(math.MaxInt64)
+	next := int64(never)
 	for g.sched.next <= g.s.now {
 		if !g.arrive(g.sched.next) {
 			break // no connection is free: the reply that frees one pumps again
@@ -144,21 +148,20 @@ func (g *group) pump() int64 {
 	if g.sched.next > g.s.now {
 		next = g.sched.next
 	}
-	for g.thinking.size > 0 {
-		w := g.thinking.front()
-		if w.by > g.s.now {
-			next = min(next, w.by)
-			break
-		}
-		c := g.thinking.pop().c
-		if g.s.now < g.stage.To && c.state == stateOpen {
-			g.again(c)
+	for _, q := range [2]*ring[waiting]{&g.thinking, &g.balked} {
+		for q.size > 0 {
+			if by := q.front().by; by > g.s.now {
+				next = min(next, by)
+				break
+			}
+			if c := q.pop().c; g.s.now < g.stage.To && c.state == stateOpen {
+				g.again(c)
+			}
 		}
 	}
 	for g.churn.size > 0 {
-		w := g.churn.front()
-		if w.by > g.s.now {
-			next = min(next, w.by)
+		if by := g.churn.front().by; by > g.s.now {
+			next = min(next, by)
 			break
 		}
 		if c := g.churn.pop().c; c.state == stateOpen {
@@ -168,198 +171,60 @@ func (g *group) pump() int64 {
 	return next
 }
 
-// arrive begins the operation that is due at t. It is false when it has to wait
-// for a connection.
-func (g *group) arrive(t int64) bool {
-	var c *conn
-	if g.sc.mode == modeRequest {
-		if c = g.popIdle(); c == nil {
-			return false
-		}
-	} else if c = g.turn(); c == nil {
-		// Nobody is connected: nothing can be asked of the server.
-		n := g.in(t)
-		n.Counts.Arrivals++
-		n.Counts.Refused++
-		return true
-	}
-	n := g.in(t)
-	n.Counts.Arrivals++
-	if t >= g.freed {
-		n.Hist(stats.Lateness).Record(durationOf(g.s.now - t))
-	}
-	g.ask(c, t)
-	return true
-}
-
-// again begins the next operation of the closed model on c.
-func (g *group) again(c *conn) {
-	if g.sc.mode == modeRequest {
-		if c.due != 0 || c.flags.has(flagExpired) {
-			return
-		}
-		c.flags.clear(flagIdle)
-	}
-	g.in(g.s.now).Counts.Arrivals++
-	g.ask(c, g.s.now)
-}
-
-// ask sends the request that is due at t on c.
-func (g *group) ask(c *conn, t int64) {
-	n := g.in(t)
-	if g.sc.mode == modeRequest {
-		frame := g.premade
-		if frame == nil {
-			frame = g.encode(c, 0, nil)
-		}
-		if !g.s.send(c, frame) {
-			n.Counts.Refused++
-			return
-		}
-		c.due = t
-		g.pending.push(request{c, t})
-		n.Counts.Sent++
-		n.Counts.SentBytes += int64(len(frame))
-		n.Counts.Expected++
-		return
-	}
-	epoch := g.epoch
-	if !g.measuring(t) {
-		epoch--
-	}
-	if c.track.epoch != epoch || !c.track.begun {
-		c.track.begin(epoch, 0)
-		c.sent = 0
-	}
-	m := mark{scenario: uint8(g.sc.idx), epoch: epoch, stream: uint32(c.id), seq: c.sent, due: t}
-	frame := g.encode(c, uint64(c.sent), &m)
-	if !g.s.send(c, frame) {
-		n.Counts.Refused++
-		return
-	}
-	c.sent++
-	n.Counts.Sent++
-	n.Counts.SentBytes += int64(len(frame))
-	n.Counts.Expected++
-}
-
-// encode makes the masked frame of one message; it is valid until the next one.
-func (g *group) encode(c *conn, seq uint64, m *mark) []byte {
-	s := g.s
-	s.text = g.compose(s.text[:0], g.sc.message, c, seq, m)
-	s.frame = codec.AppendMasked(s.frame[:0], g.sc.op, s.text, s.key())
-	return s.frame
-}
-
-// compose appends a message to dst.
-func (g *group) compose(dst []byte, t *plan.Template, c *conn, seq uint64, m *mark) []byte {
-	v := plan.Values{ID: int(c.id) + g.sc.FirstID, Seq: seq}
-	return g.sc.appendText(dst, t, &v, m, g.s)
-}
-
-// appendText fills in user and mark. The scratch of s is used.
-func (sc *scenario) appendText(dst []byte, t *plan.Template, v *plan.Values, m *mark, s *shard) []byte {
-	if t.Uses(plan.FieldUser) {
-		s.userBuf = sc.user.Append(s.userBuf[:0], v)
-		v.User = unsafe.String(unsafe.SliceData(s.userBuf), len(s.userBuf))
-	}
-	if m != nil {
-		var b [markLen]byte
-		v.Mark = m.append(b[:0], s.e.prefix)
-	}
-	return t.Append(dst, v)
-}
-
-// popIdle takes the connection that has been idle longest.
-func (g *group) popIdle() *conn {
-	for g.idle.size > 0 {
-		c := g.idle.pop()
-		c.flags.clear(flagIdle)
-		if c.state == stateOpen && c.due == 0 {
-			return c
-		}
-	}
-	return nil
-}
-
-// rest makes c wait for its turn.
-func (g *group) rest(c *conn) {
-	if c.role != roleMember || c.flags.has(flagIdle) || c.state != stateOpen {
-		return
-	}
-	if g.idle.size == 0 {
-		g.freed = g.s.now
-	}
-	c.flags.set(flagIdle)
-	g.idle.push(c)
-}
-
-// turn is the next connection, round and round.
-func (g *group) turn() *conn {
-	if len(g.live) == 0 {
-		return nil
-	}
-	if g.at >= len(g.live) {
-		g.at = 0
-	}
-	g.at++
-	return g.live[g.at-1]
-}
-
-// expire gives up requests that were not answered in time.
-func (g *group) expire() {
-	limit := g.s.now - int64(g.sc.ReplyTimeout)
-	for g.pending.size > 0 {
-		p := g.pending.front()
-		if p.c.due == p.due && p.due > limit {
-			return
-		}
-		r := g.pending.pop()
-		if r.c.due == r.due { // still waiting
-			r.c.due = 0
-			r.c.flags.set(flagExpired)
-			g.in(r.due).Counts.Lost++
-		}
+// catchUp begins operations that waited for a connection.
+func (g *group) catchUp() {
+	if g.sched.next <= g.s.now {
+		g.s.sooner(g.pump())
 	}
 }
 
 // add takes an upgraded connection in.
 func (g *group) add(c *conn) {
-	c.slot = int32(len(g.live))
-	g.live = append(g.live, c)
+	list := g.listOf(c)
+	c.slot = int32(len(*list))
+	*list = append(*list, c)
+	if c.role != roleMember {
+		return
+	}
 	g.sc.open.Add(1)
 	if g.on {
 		c.flags.set(flagLateJoin)
 	}
-	switch g.sc.mode {
-	case modeRequest:
+	closed := g.sc.Model == plan.Closed
+	switch {
+	case g.sc.mode == modeRequest && !closed:
 		g.rest(c)
-		if g.on && g.sc.Model == plan.Closed {
-			g.thinking.push(waiting{c, g.s.now})
-		} else if g.sched.next <= g.s.now {
-			g.pump()
-		}
-	case modeEcho:
-		if g.on && g.sc.Model == plan.Closed {
-			for range max(g.sc.Outstanding, 1) {
-				g.thinking.push(waiting{c, g.s.now})
-			}
-		}
+		g.catchUp()
+	case g.on && closed:
+		g.startClosed(c, max(g.s.now, g.stage.At))
 	}
 }
 
-// remove takes a connection out and counts what it will not get any more. ours
-// tells that we ended it.
-func (g *group) remove(c *conn, ours bool) {
-	if c.slot >= 0 {
-		last := len(g.live) - 1
-		g.live[c.slot] = g.live[last]
-		g.live[c.slot].slot = c.slot
-		g.live[last] = nil
-		g.live = g.live[:last]
-		c.slot = -1
-		g.sc.open.Add(-1)
+// listOf is where c is while it is established.
+func (g *group) listOf(c *conn) *[]*conn {
+	if c.role == roleMember {
+		return &g.live
 	}
+	return &g.guests
+}
+
+// remove takes a connection out that has ended and counts what it will not get
+// any more.
+func (g *group) remove(c *conn) {
+	if c.slot < 0 {
+		return
+	}
+	list := g.listOf(c)
+	last := len(*list) - 1
+	(*list)[c.slot] = (*list)[last]
+	(*list)[c.slot].slot = c.slot
+	(*list)[last] = nil
+	*list = (*list)[:last]
+	c.slot = -1
+	if c.role != roleMember {
+		return
+	}
+	g.sc.open.Add(-1)
 	switch g.sc.mode {
 	case modeRequest:
 		if c.due != 0 {
@@ -367,34 +232,47 @@ func (g *group) remove(c *conn, ours bool) {
 			c.due = 0
 		}
 	case modeEcho:
-		if c.track.begun {
-			g.settleEcho(c, true)
-		}
+		g.settleEchoes(c, true)
 	case modeDeliver:
-		if c.role == roleMember && g.on && !ours {
+		if g.on && g.s.now >= g.stage.From {
 			g.leaveStreams(c)
 		}
 	}
 }
 
-// settleEcho counts the echoes of c that never came. cut tells that the
-// connection has ended: then the last ones could not come.
-func (g *group) settleEcho(c *conn, cut bool) {
-	t := &c.track
-	n := g.acc[other]
-	if t.epoch == g.epoch {
-		n = g.acc[measured]
+// balkPause is how long the closed model leaves a connection alone that did not
+// take a request, in ns.
+const balkPause = 50e6
+
+// again begins the next operation of the closed model on c.
+func (g *group) again(c *conn) {
+	if g.sc.mode == modeRequest && (c.due != 0 || c.flags.has(flagExpired)) {
+		return
 	}
-	missing := c.sent - t.got - min(c.bad, c.sent-t.got)
-	tail := min(c.sent-t.next, missing)
-	if cut {
-		n.Counts.Cut += int64(tail)
-		missing -= tail
+	g.in(g.s.now).Counts.Arrivals++
+	if !g.ask(c, g.s.now) && c.state == stateOpen {
+		by := g.s.now + balkPause
+		g.balked.push(waiting{c, by})
+		g.s.sooner(by)
 	}
-	n.Counts.Lost += int64(missing)
-	*t = tracker{}
-	c.sent, c.bad = 0, 0
 }
 
-// opData tells whether a message carries data.
-func opData(op ws.OpCode) bool { return op == ws.OpText || op == ws.OpBinary }
+// pause has c send its next request of the closed model after the think time.
+func (g *group) pause(c *conn) {
+	switch {
+	case !g.on || g.s.now >= g.stage.To || c.state != stateOpen:
+	case g.sc.Think <= 0:
+		g.again(c)
+	default:
+		by := g.s.now + int64(g.sc.Think)
+		g.thinking.push(waiting{c, by})
+		g.s.sooner(by)
+	}
+}
+
+// sooner makes the pacer wake the loop at t at the latest.
+func (s *shard) sooner(t int64) {
+	if t < s.next.Load() {
+		s.next.Store(t)
+	}
+}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"sync/atomic"
 	"time"
 
@@ -68,9 +67,6 @@ func (p *pacer) close() {
 	close(p.stop)
 	<-p.done
 }
-
-// never is a time that does not come.
-const never = math.MaxInt64
 
 // lateness records how late an operation of a scenario began that is not begun
 // on a loop.

@@ -1,20 +1,19 @@
 package engine
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"carillon/bench/plan"
 	"carillon/bench/stats"
-	"carillon/codec"
 )
 
 // publishing has a scenario's messages published: each publisher does one after
@@ -23,14 +22,15 @@ type publishing struct {
 	e  *Engine
 	sc *scenario
 
-	http    *fasthttp.HostClient // via http
-	url     *plan.Template
-	body    *plan.Template
-	headers []headerTemplate
+	http  *fasthttp.HostClient // via http; nil: via client
+	lines lines                // of http
+	to    endpoint             // via client
+	url   *plan.Template
+	body  *plan.Template
 
-	sched schedule // under director.mu
+	// Under director.mu.
+	sched schedule
 	stage Stage
-	epoch uint8
 	turn  uint64
 
 	pubs []*publisher
@@ -38,51 +38,24 @@ type publishing struct {
 	busy atomic.Int64 // publishes due and not yet done
 }
 
-// publisher is one of the scenario's publishers.
-type publisher struct {
-	p      *publishing
-	stream uint32
-	due    chan job
-	head   Head
-	seq    uint32 // in this epoch
-	epoch  uint8
-	seqs   []uint32             // push: numbers used, by connection of the share
-	failed map[int]uint32       // push: of them, those the server may not have taken
-	conn   atomic.Pointer[conn] // via client
-
-	text, body, target []byte
-	tmp                *shard // scratch of appendText
-}
-
-// job is one message to publish.
-type job struct {
-	due   int64
-	epoch uint8
-	conn  int // push: for the n-th connection of the share
-}
-
 // backlog is how many due publishes may wait for a publisher.
 const backlog = 1 << 16
 
+// keepAlive is how long an idle connection to the HTTP interface is used again.
+// Servers close theirs after 5 s (Node) and more, and a publish must not meet that.
+const keepAlive = 3 * time.Second
+
 func newPublishing(e *Engine, sc *scenario) (*publishing, error) {
-	p := &publishing{e: e, sc: sc}
-	pl := sc.Publish
-	fields := []plan.Field{plan.FieldID, plan.FieldUser, plan.FieldMessage, plan.FieldRaw, plan.FieldMark, plan.FieldSeq}
-	var errs [2]error
-	p.body, errs[0] = plan.Compile(pl.Body, fields...)
-	p.url, errs[1] = plan.Compile(pl.URL, plan.FieldID, plan.FieldUser)
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, fmt.Errorf("scenario %s: publish: %w", sc.Name, err)
-	}
-	for name, value := range pl.Headers {
-		t, err := plan.Compile(value, plan.FieldID, plan.FieldUser)
+	pl, t := sc.Publish, sc.templates
+	p := &publishing{e: e, sc: sc, url: t.PublishURL, body: t.Body}
+	if pl.Via == plan.ViaClient {
+		to, err := newEndpoint(pl.URL, t.PublishHeaders, e.job.Pins)
 		if err != nil {
-			return nil, fmt.Errorf("scenario %s: publish header %s: %w", sc.Name, name, err)
+			return nil, err
 		}
-		p.headers = append(p.headers, headerTemplate{name, t})
-	}
-	if pl.Via != "client" {
-		u, err := url.Parse(pl.URL)
+		p.to = to
+	} else {
+		u, err := url.Parse(originOf(pl.URL))
 		if err != nil {
 			return nil, err
 		}
@@ -90,22 +63,23 @@ func newPublishing(e *Engine, sc *scenario) (*publishing, error) {
 		if err != nil {
 			return nil, err
 		}
-		var n atomic.Uint32
+		p.lines.dial = func(ctx context.Context) (net.Conn, error) {
+			d := net.Dialer{Timeout: pl.Timeout}
+			return d.DialContext(ctx, "tcp", h.tcp(p.lines.n.Add(1)).String())
+		}
 		p.http = &fasthttp.HostClient{
 			Addr:  net.JoinHostPort(h.name, strconv.Itoa(int(h.port))),
 			IsTLS: u.Scheme == "https", TLSConfig: e.tlsConfig(h.name),
 			MaxConns: pl.Publishers, ReadTimeout: pl.Timeout, WriteTimeout: pl.Timeout,
 			MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
-			DisablePathNormalizing: true,
-			Dial: func(string) (net.Conn, error) {
-				return net.DialTimeout("tcp", h.tcp(int(n.Add(1))).String(), pl.Timeout)
-			},
+			DisablePathNormalizing: true, MaxIdleConnDuration: keepAlive,
+			Dial: func(string) (net.Conn, error) { return p.lines.open(e.dialers.ctx) },
 		}
 	}
 	for k := range pl.Publishers {
 		pub := &publisher{p: p, stream: uint32(k), due: make(chan job, backlog), tmp: &shard{e: e}}
-		if sc.Kind == plan.Push {
-			pub.seqs = make([]uint32, sc.share.Count)
+		if sc.Kind == plan.Push && k < sc.share.Count {
+			pub.pushed = make([]uint32, (sc.share.Count-k-1)/pl.Publishers+1)
 		}
 		p.pubs = append(p.pubs, pub)
 		p.wg.Add(1)
@@ -117,22 +91,40 @@ func newPublishing(e *Engine, sc *scenario) (*publishing, error) {
 // begin starts a stage. Any goroutine.
 func (p *publishing) begin(st Stage) {
 	for _, pub := range p.pubs {
-		pub.head, pub.epoch = Head{}, 0 // at rest; the first message of the stage empties the rest
+		pub.begin(warmupOf(st)) // the first message of the measured period begins the next
 	}
-	p.e.director.mu.Lock()
-	defer p.e.director.mu.Unlock()
-	p.stage, p.epoch = st, uint8(2*st.Number+2)
-	p.sched = newSchedule(p.sc.Arrival, p.sc.rateOf(st.Scale), st.At, st.To, p.e.job.Worker, p.e.job.Workers, p.e.director.rng)
-	if p.sc.Model == plan.Closed && p.sc.rateOf(1) == 0 && (p.sc.share.Publish || p.sc.Kind == plan.Push) {
-		p.sched = schedule{next: never}
-		for _, pub := range p.pubs {
-			p.busy.Add(1)
-			p.hand(pub, st.At)
+	own := stretch{}
+	switch {
+	case p.sc.Kind == plan.Push:
+		own = p.sc.own
+	case p.sc.share.Publish:
+		own = whole
+	}
+	d := p.e.director
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.stage, p.turn = st, 0
+	seed := [2]uint64{p.e.job.Plan.Seed, uint64(p.sc.idx)<<48 | uint64(st.Number)<<32 | uint64(p.e.job.Worker)}
+	p.sched = newSchedule(p.sc.Arrival, p.sc.rate(st.Scale), st.At, st.To, own, seed)
+	for _, other := range d.publish {
+		if other == p {
+			return
 		}
 	}
-	if !slices.Contains(p.e.director.publish, p) {
-		p.e.director.publish = append(p.e.director.publish, p)
+	if !d.off {
+		d.publish = append(d.publish, p)
 	}
+}
+
+// warmupOf is the epoch of a stage's warm-up; that of its measured period is the next.
+func warmupOf(st Stage) uint8 { return uint8(2*st.Number + 1) }
+
+// epochOf is the epoch of what is due at t.
+func epochOf(st Stage, t int64) uint8 {
+	if t < st.From {
+		return warmupOf(st)
+	}
+	return warmupOf(st) + 1
 }
 
 // fire gives what is due to publishers; director.mu is held.
@@ -142,191 +134,69 @@ func (p *publishing) fire(now int64) int64 {
 		p.sched.take()
 		p.sc.lateness(due, now)
 		p.sc.count(due, func(t *stats.Totals) { t.Counts.Arrivals++ })
-		p.busy.Add(1)
-		if !p.hand(p.next(), due) {
-			p.busy.Add(-1)
-			p.sc.count(due, func(t *stats.Totals) { t.Counts.Refused++ })
-		}
+		p.hand(due)
 	}
 	return p.sched.next
 }
 
-// next is whose turn it is. A push for one user always goes through the same
-// publisher, which keeps its order.
-func (p *publishing) next() *publisher {
-	n := uint64(len(p.pubs))
-	if p.sc.Kind == plan.Push {
-		return p.pubs[p.turn%uint64(max(p.sc.share.Count, 1))%n]
-	}
-	return p.pubs[p.turn%n]
-}
-
-// hand queues a publish; director.mu is held.
-func (p *publishing) hand(pub *publisher, due int64) bool {
-	j := job{due: due, epoch: p.epoch - 1}
-	if due >= p.stage.From {
-		j.epoch = p.epoch
-	}
-	if p.sc.share.Count > 0 {
-		j.conn = int(p.turn % uint64(p.sc.share.Count))
-	}
+// hand queues the publish that is due; director.mu is held.
+func (p *publishing) hand(due int64) {
+	j := job{due: due, epoch: epochOf(p.stage, due)}
+	n := p.turn
 	p.turn++
+	if p.sc.Kind == plan.Push {
+		j.conn = int(n % uint64(p.sc.share.Count))
+		n = uint64(j.conn) // a user's messages all go through one publisher, which keeps their order
+	}
+	p.busy.Add(1)
 	select {
-	case pub.due <- j:
-		return true
+	case p.pubs[n%uint64(len(p.pubs))].due <- j:
 	default:
-		return false
+		p.refuse(j)
 	}
 }
 
-// run publishes what is due, one after the other.
-func (pub *publisher) run() {
-	defer pub.p.wg.Done()
-	for j := range pub.due {
-		pub.publish(j)
-		pub.p.more(pub)
-		pub.p.busy.Add(-1)
-	}
+// refuse counts a publish that no publisher began.
+func (p *publishing) refuse(j job) {
+	p.busy.Add(-1)
+	p.sc.count(j.due, func(t *stats.Totals) { t.Counts.Refused++ })
 }
 
-// more gives a publisher of the closed model its next message.
-func (p *publishing) more(pub *publisher) {
-	if p.sc.Model != plan.Closed {
-		return
-	}
+// finish ends a stage: it refuses what still waits for a publisher, and returns
+// how far they have come. Scenarios that do not broadcast have no heads.
+func (p *publishing) finish() (h []Head) {
 	p.e.director.mu.Lock()
-	defer p.e.director.mu.Unlock()
-	if now := p.e.clock.now(); now < p.stage.To && p.hand(pub, now) {
-		p.busy.Add(1)
-		p.sc.count(now, func(t *stats.Totals) { t.Counts.Arrivals++ })
+	p.sched.next = never
+	p.e.director.mu.Unlock()
+	for _, pub := range p.pubs {
+		pub.drain()
 	}
+	if p.sc.Kind == plan.Push || !p.sc.share.Publish {
+		return nil
+	}
+	for _, pub := range p.pubs {
+		h = append(h, pub.head())
+	}
+	return h
 }
 
-// publish publishes one message.
-func (pub *publisher) publish(j job) {
-	p, sc := pub.p, pub.p.sc
-	if j.epoch != pub.epoch {
-		pub.epoch, pub.seq = j.epoch, 0
-		clear(pub.seqs)
-		clear(pub.failed)
+// pushesTo is how many messages the i-th connection of the share was sent in an
+// epoch. Any goroutine.
+func (p *publishing) pushesTo(i int, epoch uint8) Head {
+	if i < 0 || i >= p.sc.share.Count {
+		return Head{}
 	}
-	m := mark{scenario: uint8(sc.idx), epoch: j.epoch, stream: pub.stream, seq: pub.seq, due: j.due}
-	id := -1
-	if sc.Kind == plan.Push {
-		id = sc.share.First + j.conn
-		m.stream, m.seq = uint32(id), pub.seqs[j.conn]
-		pub.seqs[j.conn]++
-	} else {
-		pub.seq++
-	}
-	v := plan.Values{ID: id + sc.FirstID, Seq: uint64(m.seq)}
-	pub.text = sc.appendText(pub.text[:0], sc.message, &v, &m, pub.tmp)
-	v.User = string(sc.user.Append(nil, &v))
-	v.Message = pub.text
-	pub.body = p.body.Append(pub.body[:0], &v)
-	var err error
-	if p.http != nil {
-		err = pub.post(&v)
-	} else {
-		err = pub.say()
-	}
-	end := p.e.clock.now()
-	measuring := j.epoch%2 == 0
-	sc.count(j.due, func(t *stats.Totals) {
-		if err != nil {
-			t.Counts.PublishFailed++
-			t.Cause(stats.PublishFailed, dialCause(err), 1)
-			return
-		}
-		t.Counts.Published++
-		t.Hist(stats.Publish).Record(durationOf(end - j.due))
-	})
-	if err != nil && sc.Kind == plan.Push {
-		if pub.failed == nil {
-			pub.failed = make(map[int]uint32)
-		}
-		pub.failed[j.conn]++
-	}
-	if measuring && sc.Kind != plan.Push {
-		pub.head.Published = pub.seq
-		if err != nil {
-			pub.head.Failed++
-		}
-	}
+	return p.pubs[i%len(p.pubs)].headOf(i/len(p.pubs), epoch)
 }
 
-// failedAt is how many pushes for a connection may not have been taken.
-func (pub *publisher) failedAt(i int) uint32 { return pub.failed[i] }
-
-// post sends the message to the server's HTTP interface.
-func (pub *publisher) post(v *plan.Values) error {
-	p := pub.p
-	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseRequest(req)
-	defer fasthttp.ReleaseResponse(res)
-	w := *v
-	w.User = url.PathEscape(v.User)
-	pub.target = p.url.Append(pub.target[:0], &w)
-	req.SetRequestURIBytes(pub.target)
-	req.Header.SetMethod(p.sc.Publish.Method)
-	for _, h := range p.headers {
-		req.Header.SetBytesV(h.name, h.value.Append(nil, v))
-	}
-	req.SetBodyRaw(pub.body)
-	if err := p.http.DoTimeout(req, res, p.sc.Publish.Timeout); err != nil {
-		if errors.Is(err, fasthttp.ErrTimeout) {
-			return errors.New("timeout")
-		}
-		return err
-	}
-	code := res.StatusCode()
-	ok := code >= 200 && code < 300
-	if want := p.sc.Publish.Status; len(want) > 0 {
-		ok = slices.Contains(want, code)
-	}
-	if !ok {
-		return fmt.Errorf("HTTP %d %s", code, fasthttp.StatusMessage(code))
-	}
-	return nil
-}
-
-var (
-	errNoPublisher = errors.New("the publishing connection is gone")
-	errNotTaken    = errors.New("the server does not read what is published")
-)
-
-// say sends the message over the publisher's own connection.
-func (pub *publisher) say() error {
-	c := pub.conn.Load()
-	if c == nil {
-		return errNoPublisher
-	}
-	s := c.g.s
-	var sent bool
-	if !s.call(func() {
-		s.frame = codec.AppendMasked(s.frame[:0], pub.p.sc.op, pub.body, s.key())
-		if sent = c.state == stateOpen && s.send(c, s.frame); sent {
-			n := c.g.in(s.now)
-			n.Counts.Sent++
-			n.Counts.SentBytes += int64(len(s.frame))
-		}
-	}) {
-		return errNoPublisher
-	}
-	if !sent {
-		return errNotTaken
-	}
-	return nil
-}
-
-// connect opens the connections of publishers via client, from at on.
+// connect opens the connections of publishers via client, from at on, once.
 func (p *publishing) connect(at int64) {
-	if p.http != nil || !p.sc.share.Publish && p.sc.Kind != plan.Push {
+	if p.http != nil || !p.sc.share.Publish && p.sc.Kind != plan.Push || p.sc.extra.Load() > 0 {
 		return
 	}
 	for k := range p.pubs {
 		p.sc.extra.Add(1)
-		d := &dial{sc: p.sc, id: p.sc.Connections + k, role: rolePublisher, due: at}
+		d := &dial{sc: p.sc, to: &p.to, id: p.sc.Connections + k, role: rolePublisher, due: at}
 		d.ended = func(*dial, *conn, string) { p.sc.attempted.Add(1) }
 		p.e.director.at(d)
 	}
@@ -342,24 +212,20 @@ func (p *publishing) closed(c *conn) {
 	p.pubs[int(c.id)-p.sc.Connections].conn.CompareAndSwap(c, nil)
 }
 
-// heads is how far the publishers have come. They are at rest.
-func (p *publishing) heads() (h []Head) {
-	if p.sc.Kind == plan.Push || !p.sc.share.Publish {
-		return nil
-	}
-	for _, pub := range p.pubs {
-		h = append(h, pub.head)
-	}
-	return h
-}
-
-// stop ends the publishers.
+// stop ends the publishers. Nothing is handed to them any more.
 func (p *publishing) stop() {
 	for _, pub := range p.pubs {
+		pub.drain()
 		close(pub.due)
 	}
+	p.lines.cut()
 	p.wg.Wait()
 	if p.http != nil {
 		p.http.CloseIdleConnections()
 	}
 }
+
+var (
+	errNoPublisher = errors.New("the publishing connection is gone")
+	errNotTaken    = errors.New("the server does not read what is published")
+)

@@ -15,17 +15,20 @@ func readNow(nc *net.TCPConn, b []byte) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var rerr error
-	err = rc.Control(func(fd uintptr) {
-		n, rerr = unix.Read(int(fd), b)
-	})
+	if cerr := rc.Control(func(fd uintptr) { n, err = readFD(int(fd), b) }); cerr != nil {
+		return 0, cerr
+	}
+	return n, err
+}
+
+// readFD is readNow for a descriptor, which does not block.
+func readFD(fd int, b []byte) (n int, err error) {
+	n, err = unix.Read(fd, b)
 	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
+		return 0, nil
 	case err != nil:
 		return 0, err
-	case errors.Is(rerr, unix.EAGAIN), errors.Is(rerr, unix.EINTR):
-		return 0, nil
-	case rerr != nil:
-		return 0, rerr
 	case n == 0:
 		return 0, io.EOF
 	}

@@ -27,6 +27,9 @@ func (s *shard) send(c *conn, frame []byte) bool {
 			return true
 		}
 		if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+			if errors.Is(err, unix.ECONNRESET) {
+				c.flags.set(flagReset)
+			}
 			return false // epoll tells the rest
 		}
 		rest = frame[n:]

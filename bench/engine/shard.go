@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -32,8 +31,10 @@ type shard struct {
 	text    []byte // scratch: one message
 	wanted  []byte // scratch: what a message should have been
 	userBuf []byte // scratch: a user
+	markBuf []byte // scratch: a mark
+	reading *conn  // whose bytes are being handled
 
-	shaking ring[waiting] // handshakes, oldest first
+	shaking deadlines     // handshakes
 	leaving ring[waiting] // connections whose close frame is out, oldest first
 	lastRun int64         // housekeeping
 
@@ -45,15 +46,10 @@ type shard struct {
 	rung  atomic.Int64 // when it was rung
 	wake  int          // our end of the wake socket
 
-	mu  sync.Mutex
-	ops []func()
-	off bool // the loop has ended: operations are refused
-}
-
-// waiting is a connection with the time by which something has to have happened.
-type waiting struct {
-	c  *conn
-	by int64
+	mu    sync.Mutex
+	ops   []func()
+	off   bool          // the loop has ended: operations are refused
+	ended chan struct{} // closed when no operation runs any more
 }
 
 // housekeeping is how often a loop looks for what has timed out, in ns.
@@ -61,11 +57,11 @@ const housekeeping = 20e6
 
 func newShard(e *Engine, idx int) *shard {
 	s := &shard{
-		e: e, idx: idx, wake: -1,
+		e: e, idx: idx, wake: -1, ended: make(chan struct{}),
 		dec: codec.NewDecoder(codec.DecoderOptions{MaxMessage: maxMessage, Binary: true, Client: true}),
 		rng: rand.New(rand.NewPCG(e.job.Plan.Seed, uint64(e.job.Worker)<<16|uint64(idx))),
 	}
-	s.next.Store(math.MaxInt64)
+	s.next.Store(never)
 	for _, sc := range e.scenarios {
 		s.groups = append(s.groups, newGroup(s, sc))
 	}
@@ -120,7 +116,8 @@ func (s *shard) post(fn func()) bool {
 	return true
 }
 
-// call is post, and waits until fn has run. Any goroutine but the loop.
+// call is post, and waits until fn has run. When it is false, fn did not run and
+// never will. Any goroutine but the loop.
 func (s *shard) call(fn func()) bool {
 	done := make(chan struct{})
 	if !s.post(func() { defer close(done); fn() }) {
@@ -129,7 +126,12 @@ func (s *shard) call(fn func()) bool {
 	select {
 	case <-done:
 		return true
-	case <-s.e.stopped:
+	case <-s.ended:
+	}
+	select {
+	case <-done: // it was the loop's last
+		return true
+	default:
 		return false
 	}
 }
@@ -157,7 +159,7 @@ func (s *shard) run() {
 	for _, fn := range ops {
 		fn()
 	}
-	next := int64(math.MaxInt64)
+	next := int64(never)
 	for _, g := range s.groups {
 		next = min(next, g.pump())
 	}
@@ -170,14 +172,14 @@ func (s *shard) run() {
 
 // housekeep ends what has taken too long.
 func (s *shard) housekeep() {
-	for s.shaking.size > 0 {
-		w := s.shaking.front()
+	for len(s.shaking) > 0 {
+		w := s.shaking[0]
 		if w.c.state == stateHandshake && w.by > s.now {
 			break
 		}
 		c := s.shaking.pop().c
 		if c.state == stateHandshake {
-			c.hs.bye = "timeout waiting for the upgrade"
+			c.hs.bye = causeTimeout
 			s.drop(c)
 		}
 	}
@@ -199,8 +201,10 @@ func (s *shard) housekeep() {
 func (s *shard) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.off = true
-	s.ops = nil
+	if !s.off {
+		s.off, s.ops = true, nil
+		close(s.ended)
+	}
 	if s.wake >= 0 {
 		_ = unix.Close(s.wake)
 		s.wake = -1

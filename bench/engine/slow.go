@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"sync"
@@ -23,6 +25,7 @@ type slowReader struct {
 	mu   sync.Mutex
 	all  []*slowConn
 	seen SlowSeen
+	off  bool
 	stop chan struct{}
 	done chan struct{}
 	dec  *codec.Decoder
@@ -31,19 +34,28 @@ type slowReader struct {
 
 // slowConn is one of them.
 type slowConn struct {
-	nc   *net.TCPConn
+	tap  *tap
+	rw   io.ReadWriter // the tap, or TLS over it
 	part *codec.Partial
 	hold []byte // read, but not a whole header yet
 	owed float64
 	over bool
 }
 
-// slowTick is how often the slow ones read.
-const slowTick = 100 * time.Millisecond
-
-// slowReceive is the receive buffer of slow connections in bytes: small, so that
-// the server meets their slowness soon. The kernel doubles it.
-const slowReceive = 16 << 10
+// Bounds of slow clients.
+const (
+	// slowTick is how often they read.
+	slowTick = 100 * time.Millisecond
+	// slowReceive is their receive buffer in bytes: small, so that the server meets
+	// their slowness soon. The kernel doubles it.
+	slowReceive = 16 << 10
+	// finishMost bounds how long what the server had for them is read at the end,
+	// finishQuiet how long nothing has to come before that is all.
+	finishMost  = 2 * time.Second
+	finishQuiet = 100 * time.Millisecond
+	// slowWrite is how long a control frame of ours may take.
+	slowWrite = 10 * time.Millisecond
+)
 
 func newSlowReader(e *Engine, sc *scenario) *slowReader {
 	r := &slowReader{
@@ -57,32 +69,53 @@ func newSlowReader(e *Engine, sc *scenario) *slowReader {
 }
 
 // connect upgrades a connection by itself and takes it in. A dialer calls it.
-func (r *slowReader) connect(d *dial, nc *net.TCPConn, request []byte, accept [codec.AcceptLen]byte, deadline time.Time) string {
+func (r *slowReader) connect(ctx context.Context, d *dial, nc *net.TCPConn, request []byte, accept [codec.AcceptLen]byte, deadline time.Time) string {
+	cut := context.AfterFunc(ctx, func() { _ = nc.SetDeadline(time.Unix(1, 0)) })
+	defer cut()
+	c := &slowConn{tap: &tap{TCPConn: nc}}
+	c.rw = c.tap
 	_ = nc.SetReadBuffer(slowReceive)
 	_ = nc.SetDeadline(deadline)
+	if d.to.tls {
+		tc, err := r.e.dialers.handshakeTLS(ctx, d, c.tap)
+		if err != nil {
+			_ = nc.Close()
+			return "tls: " + dialCause(err)
+		}
+		c.rw = tc
+	}
 	asked := r.e.clock.now()
-	if _, err := nc.Write(request); err != nil {
+	if _, err := c.rw.Write(request); err != nil {
 		_ = nc.Close()
 		return "request: " + dialCause(err)
 	}
-	rest, err := readResponse(nc, accept, r.sc.Subprotocol)
-	if err != nil {
+	var err error
+	if c.hold, err = readResponse(c.rw, accept, r.sc.Subprotocol); err != nil {
 		_ = nc.Close()
 		return handshakeCause(err)
 	}
 	now := r.e.clock.now()
+	if !cut() {
+		_ = nc.Close()
+		return causeEnded
+	}
 	_ = nc.SetDeadline(time.Time{})
+	c.tap.drips = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.off {
+		_ = nc.Close()
+		return causeEnded
+	}
 	r.sc.count(d.due, func(t *stats.Totals) {
 		t.Counts.Connected++
 		t.Hist(stats.Upgrade).Record(durationOf(now - asked))
 		t.Hist(stats.Connect).Record(durationOf(now - d.due))
 	})
-	c := &slowConn{nc: nc, hold: rest}
-	r.mu.Lock()
+	r.sc.open.Add(1)
 	r.all = append(r.all, c)
 	r.seen.Clients++
 	r.seen.Left++
-	r.mu.Unlock()
 	d.done(nil, "")
 	return ""
 }
@@ -96,55 +129,69 @@ func (r *slowReader) run() {
 	}
 	t := time.NewTicker(slowTick)
 	defer t.Stop()
-	for {
+	for last := time.Now(); ; {
 		select {
 		case <-r.stop:
 			return
-		case <-t.C:
+		case now := <-t.C:
 			r.mu.Lock()
 			for _, c := range r.all {
-				c.owed = min(c.owed+float64(r.sc.Slow.Rate)*slowTick.Seconds(), float64(len(r.buf)))
-				r.read(c, int(c.owed))
+				c.owed = min(c.owed+float64(r.sc.Slow.Rate)*now.Sub(last).Seconds(), float64(r.sc.Slow.Rate))
+				n := r.read(c, int(c.owed))
+				c.owed -= float64(n)
+				r.seen.Read += int64(n)
 			}
 			r.mu.Unlock()
+			last = now
 		}
 	}
 }
 
-// read takes up to n bytes of what is there; r.mu is held.
-func (r *slowReader) read(c *slowConn, n int) (more bool) {
-	if c.over || n <= 0 {
-		return false
+// read takes up to n bytes of what is there, and returns how many they were; r.mu
+// is held.
+func (r *slowReader) read(c *slowConn, n int) (got int) {
+	c.tap.left = n
+	for !c.over {
+		m, err := c.rw.Read(r.buf)
+		r.feed(c, r.buf[:m])
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			r.end(c, causeOf(err))
+		}
 	}
-	m, err := readNow(c.nc, r.buf[:n])
-	c.owed -= float64(m)
-	r.seen.Read += int64(m)
-	b := append(c.hold, r.buf[:m]...)
+	return n - c.tap.left
+}
+
+// feed looks at what was read; r.mu is held.
+func (r *slowReader) feed(c *slowConn, b []byte) {
+	b = append(c.hold, b...)
 	c.hold = nil
 	for len(b) > 0 && !c.over {
 		msg, used, cerr := r.dec.Next(&c.part, false, b)
 		if cerr != nil {
 			r.end(c, "protocol: "+cerr.Reason)
-			break
+			return
 		}
 		if used == 0 {
 			c.hold = append([]byte(nil), b...)
-			break
+			return
 		}
 		b = b[used:]
-		if msg.Op == ws.OpClose {
-			code, reason, _ := codec.ParseClose(msg.Payload)
-			text := "close " + code.String()
-			if len(reason) > 0 {
-				text += ": " + printable(reason)
-			}
-			r.end(c, text)
+		switch msg.Op {
+		case ws.OpPing:
+			c.say(ws.OpPong, msg.Payload)
+		case ws.OpClose:
+			r.end(c, closeCause(msg.Payload))
 		}
 	}
-	if err != nil {
-		r.end(c, causeOf(err))
-	}
-	return m == n && !c.over
+}
+
+// say sends a control frame, if the server takes it.
+func (c *slowConn) say(op ws.OpCode, payload []byte) {
+	_ = c.tap.SetWriteDeadline(time.Now().Add(slowWrite))
+	_, _ = c.rw.Write(codec.AppendMasked(nil, op, payload, [4]byte{1, 2, 3, 4}))
 }
 
 // end counts a connection that the server closed; r.mu is held.
@@ -152,41 +199,77 @@ func (r *slowReader) end(c *slowConn, cause string) {
 	if c.over {
 		return
 	}
-	c.over = true
-	r.dec.Release(&c.part)
-	_ = c.nc.Close()
+	r.shut(c)
+	r.sc.count(r.e.clock.now(), func(t *stats.Totals) {
+		t.Counts.Closed++
+		t.Cause(stats.Closed, cause, 1)
+	})
 	r.seen.Closed++
 	r.seen.Left--
 	if r.seen.Causes == nil {
 		r.seen.Causes = make(map[stats.Cause]int64)
 	}
-	if text := (stats.Cause{Kind: stats.Closed, Text: cause}); len(r.seen.Causes) < 100 || r.seen.Causes[text] > 0 {
-		r.seen.Causes[text]++
+	key := stats.Cause{Kind: stats.Closed, Text: cause}
+	if len(r.seen.Causes) >= mostSlowCauses && r.seen.Causes[key] == 0 {
+		key.Text = "other"
 	}
+	r.seen.Causes[key]++
 }
 
-// finish reads what is there of every connection, to the end: only so does a
-// client that did not read learn that it was closed.
+// mostSlowCauses bounds the distinct causes; servers can invent close reasons.
+const mostSlowCauses = 100
+
+// shut closes a connection; r.mu is held.
+func (r *slowReader) shut(c *slowConn) {
+	c.over = true
+	r.dec.Release(&c.part)
+	r.sc.open.Add(-1)
+	_ = c.tap.Close()
+}
+
+// finish reads what there is of every connection, to the end: only so does a
+// client that did not read learn that it was closed. It does not count as read.
 func (r *slowReader) finish() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.all {
-		for until := time.Now().Add(time.Second); r.read(c, len(r.buf)) && time.Now().Before(until); {
-			c.owed = 0
+	began := time.Now()
+	for last := began; time.Since(began) < finishMost && time.Since(last) < finishQuiet; {
+		r.mu.Lock()
+		for _, c := range r.all {
+			if !c.over && r.read(c, len(r.buf)) > 0 {
+				last = time.Now()
+			}
+		}
+		r.mu.Unlock()
+		if !r.e.sleepUntil(r.e.clock.now() + int64(5*time.Millisecond)) {
+			return
 		}
 	}
 }
 
-// close ends all of them.
+// leave ends all of them with a close frame; what of it the server takes.
+func (r *slowReader) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.off = true
+	for _, c := range r.all {
+		if c.over {
+			continue
+		}
+		c.say(ws.OpClose, goodbye)
+		r.shut(c)
+		r.sc.count(r.e.clock.now(), func(t *stats.Totals) { t.Counts.Left++ })
+	}
+}
+
+// close ends all of them at once.
 func (r *slowReader) close() {
 	close(r.stop)
 	<-r.done
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.off = true
 	for _, c := range r.all {
 		if !c.over {
-			c.over = true
-			_ = c.nc.Close()
+			r.shut(c)
 		}
 	}
 }
@@ -199,47 +282,9 @@ func (e *Engine) Slow() (all []SlowSeen) {
 		}
 		sc.slow.mu.Lock()
 		x := sc.slow.seen
-		x.Causes = make(map[stats.Cause]int64, len(sc.slow.seen.Causes))
-		for c, n := range sc.slow.seen.Causes {
-			x.Causes[c] = n
-		}
+		x.Causes = maps.Clone(x.Causes)
 		sc.slow.mu.Unlock()
 		all = append(all, x)
 	}
 	return all
-}
-
-// readResponse reads the answer to an upgrade request from a blocking connection.
-// rest is what came behind it.
-func readResponse(r io.Reader, accept [codec.AcceptLen]byte, protocol string) (rest []byte, err error) {
-	var buf []byte
-	chunk := make([]byte, 4<<10)
-	for {
-		n, rerr := r.Read(chunk)
-		buf = append(buf, chunk[:n]...)
-		res, used, err := codec.ScanResponse(buf, maxResponse)
-		if err != nil {
-			return nil, err
-		}
-		if used > 0 {
-			return buf[used:], res.Check(accept, protocol)
-		}
-		if rerr != nil {
-			return nil, rerr
-		}
-	}
-}
-
-// handshakeCause names why readResponse failed.
-func handshakeCause(err error) string {
-	var he *codec.HandshakeError
-	switch {
-	case errors.As(err, &he):
-		return printable([]byte(he.Text))
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "timeout waiting for the upgrade"
-	case errors.Is(err, io.EOF):
-		return "handshake: closed without a close frame"
-	}
-	return "handshake: " + dialCause(err)
 }

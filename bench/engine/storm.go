@@ -21,6 +21,7 @@ type storming struct {
 	now    *StormCycle // nil between cycles
 	out    int64       // connections of this cycle neither back nor abandoned
 	until  int64       // the cycle's connections are abandoned after this
+	end    int64       // no cycle begins at or after this
 	rng    *rand.Rand
 }
 
@@ -28,14 +29,30 @@ func newStorming(e *Engine, sc *scenario) *storming {
 	return &storming{e: e, sc: sc, rng: rand.New(rand.NewPCG(e.job.Plan.Seed, uint64(e.job.Worker)^0x5707))}
 }
 
+// begin allows cycles again, after a Cut of the stage before.
+func (st *storming) begin() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.end = never
+}
+
 // run does the cycles of a stage and returns when the last one is over.
 func (st *storming) run(from int64) {
 	p := st.sc.Storm
+	st.mu.Lock()
+	first := len(st.cycles)
+	st.mu.Unlock()
 	for i := range p.Cycles {
-		if !st.e.sleepUntil(from + int64(i)*int64(p.Every)) {
+		at := from + int64(i)*int64(p.Every)
+		for st.e.clock.now() < at {
+			if st.cutBy(at) || !st.e.sleepUntil(min(at, st.e.clock.now()+int64(100*time.Millisecond))) {
+				return
+			}
+		}
+		if st.cutBy(st.e.clock.now()) {
 			return
 		}
-		st.drop(i)
+		st.drop(first + i)
 		for !st.over() {
 			if !st.e.sleepUntil(st.e.clock.now() + int64(20*time.Millisecond)) {
 				return
@@ -44,23 +61,45 @@ func (st *storming) run(from int64) {
 	}
 }
 
+// cutBy tells whether no cycle may begin at the time at.
+func (st *storming) cutBy(at int64) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return at >= st.end
+}
+
 // drop begins a cycle.
 func (st *storming) drop(cycle int) {
 	now := st.e.clock.now()
 	st.mu.Lock()
 	st.now = &StormCycle{Scenario: st.sc.idx, Cycle: cycle, At: now, Times: new(stats.Hist)}
 	st.cycles = append(st.cycles, st.now)
+	st.out = 1 // ours: the cycle is not over before it has begun
 	st.until = now + int64(st.sc.Storm.GiveUp)
+	st.mu.Unlock()
+	n := int64(0)
+	for _, s := range st.e.shards {
+		s.call(func() {
+			for _, c := range s.groups[st.sc.idx].live {
+				if c.state == stateOpen && !c.flags.has(flagDropped) {
+					c.flags.set(flagDropped)
+					n++
+				}
+			}
+		})
+	}
+	st.mu.Lock()
+	if st.now != nil {
+		st.now.Dropped += n
+		st.out += n - 1
+	}
 	st.mu.Unlock()
 	for _, s := range st.e.shards {
 		s.call(func() {
-			g := s.groups[st.sc.idx]
-			for _, c := range append([]*conn(nil), g.live...) {
-				st.mu.Lock()
-				st.now.Dropped++
-				st.out++
-				st.mu.Unlock()
-				s.leave(c, st.sc.Storm.Abrupt)
+			for _, c := range append([]*conn(nil), s.groups[st.sc.idx].live...) {
+				if c.flags.has(flagDropped) {
+					s.leave(c, st.sc.Storm.Abrupt)
+				}
 			}
 		})
 	}
@@ -70,27 +109,62 @@ func (st *storming) drop(cycle int) {
 func (st *storming) over() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.out > 0 {
-		return false
+	if st.now != nil && st.out <= 0 {
+		st.now = nil
 	}
-	st.now = nil
-	return true
+	return st.now == nil
 }
 
-// closed hears that a connection of the scenario is gone. Loop only.
-func (st *storming) closed(c *conn) {
+// cut ends storming at the time to: who is not back is abandoned.
+func (st *storming) cut(to int64) {
 	st.mu.Lock()
-	running := st.now != nil
+	defer st.mu.Unlock()
+	st.end = min(st.end, to)
+	if st.now != nil {
+		st.now.Abandoned = st.now.Dropped - st.now.Back
+		st.now, st.out = nil, 0
+	}
+}
+
+// lost hears that a connection of the scenario ended that nobody dropped. In a
+// cycle it counts as dropped, and has to come back. Loop only.
+func (st *storming) lost(c *conn) {
+	if c.flags.has(flagDropped) {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.now != nil {
+		c.flags.set(flagDropped)
+		st.now.Dropped++
+		st.out++
+	}
+}
+
+// gone hears that the socket of a connection of the scenario is closed. Loop only.
+func (st *storming) gone(c *conn) {
+	if !c.flags.has(flagDropped) {
+		return
+	}
+	st.mu.Lock()
+	running, cycle := st.now != nil, 0
+	if running {
+		cycle = st.now.Cycle
+	}
 	st.mu.Unlock()
 	if running {
-		st.again(int(c.id), 0)
+		st.again(int(c.id), 0, cycle)
 	}
 }
 
 // again queues attempt n (from 0) to reconnect.
-func (st *storming) again(id, n int) {
+func (st *storming) again(id, n, cycle int) {
 	now := st.e.clock.now()
 	st.mu.Lock()
+	if st.now == nil || st.now.Cycle != cycle {
+		st.mu.Unlock()
+		return
+	}
 	due := now + int64(st.wait(n))
 	if due > st.until {
 		st.now.Abandoned++
@@ -100,26 +174,28 @@ func (st *storming) again(id, n int) {
 	}
 	st.now.Attempts++
 	st.mu.Unlock()
-	st.e.director.at(&dial{sc: st.sc, id: id, due: due, tries: n, ended: st.ended})
+	st.e.director.at(&dial{sc: st.sc, to: &st.sc.to, id: id, due: due, tries: n, cycle: cycle, ended: st.ended})
 }
 
 // ended hears how an attempt came out.
 func (st *storming) ended(d *dial, c *conn, _ string) {
-	if c == nil {
-		st.mu.Lock()
-		running := st.now != nil
-		if running {
-			st.now.Failures++
-		}
-		st.mu.Unlock()
-		if running {
-			st.again(d.id, d.tries+1)
-		}
+	if c != nil {
+		st.back(d)
 		return
 	}
 	st.mu.Lock()
+	if st.now != nil && st.now.Cycle == d.cycle {
+		st.now.Failures++
+	}
+	st.mu.Unlock()
+	st.again(d.id, d.tries+1, d.cycle)
+}
+
+// back counts a connection that is back.
+func (st *storming) back(d *dial) {
+	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.now == nil {
+	if st.now == nil || st.now.Cycle != d.cycle {
 		return
 	}
 	took := st.e.clock.now() - st.now.At

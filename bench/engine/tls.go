@@ -15,6 +15,7 @@ import (
 // one connection takes some 40 KB.
 type tlsConn struct {
 	tc *tls.Conn
+	nc *net.TCPConn
 	s  *shard
 
 	mu     sync.Mutex
@@ -24,17 +25,27 @@ type tlsConn struct {
 	taken  chan struct{} // the loop has taken what was read
 }
 
-// connectTLS is connect from the TCP connection on.
-func (ds *dialers) connectTLS(ctx context.Context, d *dial, c *conn, nc *net.TCPConn, request []byte, deadline time.Time) string {
-	e, sc := ds.e, d.sc
-	tc := tls.Client(nc, e.tlsConfig(sc.host.name))
-	began := e.clock.now()
+// handshakeTLS does the TLS handshake of an attempt.
+func (ds *dialers) handshakeTLS(ctx context.Context, d *dial, nc net.Conn) (*tls.Conn, error) {
+	tc := tls.Client(nc, ds.e.tlsConfig(d.to.name))
+	began := ds.e.clock.now()
 	if err := tc.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	took := durationOf(ds.e.clock.now() - began)
+	d.sc.count(d.due, func(t *stats.Totals) { t.Hist(stats.TLS).Record(took) })
+	return tc, nil
+}
+
+// connectTLS is connect from the TCP connection on.
+func (ds *dialers) connectTLS(ctx context.Context, c *conn, nc *net.TCPConn, request []byte, deadline time.Time) string {
+	e := ds.e
+	tc, err := ds.handshakeTLS(ctx, c.hs.attempt, nc)
+	if err != nil {
 		_ = nc.Close()
 		return "tls: " + dialCause(err)
 	}
 	c.hs.asked = e.clock.now()
-	sc.count(d.due, func(t *stats.Totals) { t.Hist(stats.TLS).Record(durationOf(c.hs.asked - began)) })
 	_ = nc.SetDeadline(deadline)
 	if _, err := tc.Write(request); err != nil {
 		_ = nc.Close()
@@ -42,11 +53,12 @@ func (ds *dialers) connectTLS(ctx context.Context, d *dial, c *conn, nc *net.TCP
 	}
 	_ = nc.SetDeadline(time.Time{})
 	s := e.shards[ds.n.Load()%uint64(len(e.shards))]
-	c.tls = &tlsConn{tc: tc, s: s, taken: make(chan struct{}, 1)}
-	if !e.tlsConns.add(c.tls) || !s.post(func() { s.now = e.clock.now(); s.open(c) }) {
+	c.tls = &tlsConn{tc: tc, nc: nc, s: s, taken: make(chan struct{}, 1)}
+	e.tlsConns.add(c.tls)
+	if !s.post(func() { s.now = e.clock.now(); s.open(c) }) {
 		e.tlsConns.remove(c.tls)
 		_ = nc.Close()
-		return "run ended"
+		return causeEnded
 	}
 	e.readers.Add(1)
 	go c.tls.read(c)
@@ -95,7 +107,7 @@ func (t *tlsConn) read(c *conn) {
 		}
 		have = copy(buf, buf[used:have])
 	}
-	t.close()
+	t.close(false)
 }
 
 // send queues a frame; one goroutine at a time writes what is queued.
@@ -128,48 +140,48 @@ func (t *tlsConn) write() {
 		}
 		t.mu.Unlock()
 		if _, err := t.tc.Write(b); err != nil {
-			t.close()
+			t.close(false)
 		}
 	}
 }
 
-// close ends the connection; what is queued is given a moment to leave.
-func (t *tlsConn) close() {
+// close ends the connection; what is queued is given a moment to leave, unless it
+// ends abruptly, by RST.
+func (t *tlsConn) close(abrupt bool) {
 	t.mu.Lock()
 	first := !t.closed
 	t.closed = true
 	writing := t.busy
 	t.mu.Unlock()
-	if !first {
-		return
+	switch {
+	case !first:
+	case abrupt:
+		_ = t.nc.SetLinger(0)
+		_ = t.nc.Close()
+	case writing:
+		_ = t.nc.SetWriteDeadline(time.Now().Add(lastWords))
+		time.AfterFunc(lastWords, func() { _ = t.nc.Close() })
+	default:
+		_ = t.nc.Close()
 	}
-	if writing {
-		_ = t.tc.SetWriteDeadline(time.Now().Add(time.Second))
-		time.AfterFunc(100*time.Millisecond, func() { _ = t.tc.NetConn().Close() })
-		return
-	}
-	_ = t.tc.NetConn().Close()
 }
+
+// lastWords is how long a close frame over TLS has to leave.
+const lastWords = 100 * time.Millisecond
 
 // tlsSet is every open connection over TLS.
 type tlsSet struct {
 	mu  sync.Mutex
 	all map[*tlsConn]struct{}
-	off bool
 }
 
-// add is false when the engine has ended.
-func (t *tlsSet) add(c *tlsConn) bool {
+func (t *tlsSet) add(c *tlsConn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.off {
-		return false
-	}
 	if t.all == nil {
 		t.all = make(map[*tlsConn]struct{})
 	}
 	t.all[c] = struct{}{}
-	return true
 }
 
 func (t *tlsSet) remove(c *tlsConn) {
@@ -178,12 +190,11 @@ func (t *tlsSet) remove(c *tlsConn) {
 	delete(t.all, c)
 }
 
-// closeAll ends them all.
+// closeAll ends them all. None is added any more.
 func (t *tlsSet) closeAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.off = true
 	for c := range t.all {
-		_ = c.tc.NetConn().Close()
+		_ = c.nc.Close()
 	}
 }

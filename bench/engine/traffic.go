@@ -2,13 +2,8 @@ package engine
 
 import (
 	"bytes"
-	"errors"
-	"io"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/gobwas/ws"
-	"golang.org/x/sys/unix"
 
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -19,12 +14,11 @@ import (
 // did not take has to be given again with more behind it.
 func (s *shard) feed(c *conn, b []byte) (used int) {
 	if c.state == stateHandshake {
-		if used = s.upgraded(c, b); c.state != stateOpen {
+		if used = s.upgraded(c, b); c.hs != nil || used == 0 {
 			return used
 		}
-		if used < len(b) {
-			c.g.firstSegment(b[used:])
-		}
+		c.flags.set(flagFirst)
+		defer c.flags.clear(flagFirst)
 	}
 	for used < len(b) && c.state != stateClosed {
 		if c.flags.has(flagByeSeen) {
@@ -40,9 +34,10 @@ func (s *shard) feed(c *conn, b []byte) (used int) {
 		}
 		used += n
 		switch m.Op {
-		case ws.OpContinuation:
+		case ws.OpContinuation: // a piece of a message
+			c.g.in(s.now).Counts.ReceivedBytes += int64(n)
 		case ws.OpText, ws.OpBinary:
-			c.g.message(c, m)
+			c.g.message(c, m, int64(n))
 		case ws.OpPing:
 			s.frame = codec.AppendMasked(s.frame[:0], ws.OpPong, m.Payload, s.key())
 			s.send(c, s.frame)
@@ -53,50 +48,63 @@ func (s *shard) feed(c *conn, b []byte) (used int) {
 	return used
 }
 
-// firstSegment counts the messages in the segment of the 101.
-func (g *group) firstSegment(b []byte) {
-	for len(b) > 0 {
-		n, ok := codec.FrameLen(b)
-		if !ok || n > len(b) {
-			return
-		}
-		if opData(ws.OpCode(b[0] & 0x0f)) {
-			g.in(g.s.now).Counts.FirstSegment++
-		}
-		b = b[n:]
-	}
-}
-
 // broke ends a connection whose server broke the protocol.
 func (g *group) broke(c *conn, cerr *codec.CloseError) {
 	s := g.s
-	n := g.in(s.now)
-	n.Counts.Wrong++
-	n.Cause(stats.Wrong, "protocol: "+cerr.Reason, 1)
+	g.wrong(c, "protocol: "+cerr.Reason, true)
+	s.ends(c, "we closed: "+cerr.Reason)
 	s.frame = codec.AppendMasked(s.frame[:0], ws.OpClose, codec.AppendClose(nil, cerr.Code, cerr.Reason)[2:], s.key())
 	s.send(c, s.frame)
-	s.ends(c, "we closed: "+cerr.Reason)
 	s.drop(c)
 }
 
+// wrong counts a message that was damaged so that nobody knows which it was. It
+// stands for one that was due, if one was; else it counts as expected, so that
+// the sums agree. last tells that the connection ends with it.
+func (g *group) wrong(c *conn, cause string, last bool) {
+	w, stands := g.window(g.s.now), false
+	switch {
+	case c.role != roleMember:
+	case g.sc.mode == modeRequest && c.due != 0:
+		w, stands = g.window(c.due), true
+		c.due = 0
+	case g.sc.mode == modeEcho && c.begun:
+		w, stands = g.windowOfEpoch(c.epoch), true
+		c.bad++
+	case g.sc.mode == modeDeliver && g.on && g.s.now >= g.stage.From:
+		w, stands = measured, true
+		if last {
+			g.gone.broke++
+		} else {
+			c.bad++
+		}
+	}
+	n := g.acc[w]
+	n.Counts.Wrong++
+	n.Cause(stats.Wrong, cause, 1)
+	if !stands {
+		n.Counts.Expected++
+	}
+}
+
+// received counts a message, of which n bytes had not been counted yet.
+func (c *conn) received(t *stats.Totals, n int64) {
+	t.Counts.Received++
+	t.Counts.ReceivedBytes += n
+	if c.flags.has(flagFirst) {
+		t.Counts.FirstSegment++
+	}
+}
+
 // message handles a text or binary message.
-func (g *group) message(c *conn, m codec.Message) {
+func (g *group) message(c *conn, m codec.Message, size int64) {
 	s := g.s
-	if c.flags.has(flagAnswered) {
-		// Nothing: the common case comes first.
-	} else {
+	if !c.flags.has(flagAnswered) {
 		c.flags.set(flagAnswered)
 		g.in(s.now).Hist(stats.FirstMessage).Record(durationOf(s.now - c.born))
 	}
-	size := int64(codec.FrameSize(len(m.Payload)))
-	for _, prefix := range g.sc.ignore {
-		if len(m.Payload) >= len(prefix) && string(m.Payload[:len(prefix)]) == prefix {
-			g.received(g.in(s.now), size)
-			return
-		}
-	}
-	if c.role != roleMember {
-		g.received(g.in(s.now), size)
+	if c.role != roleMember || g.ignores(m.Payload) {
+		c.received(g.in(s.now), size)
 		return
 	}
 	switch g.sc.mode {
@@ -105,264 +113,215 @@ func (g *group) message(c *conn, m codec.Message) {
 	case modeEcho, modeDeliver:
 		g.marked(c, m, size)
 	default:
-		n := g.in(s.now)
-		g.received(n, size)
-		n.Counts.Unexpected++
+		if !g.foreign(c, m.Payload, size) {
+			n := g.in(s.now)
+			c.received(n, size)
+			n.Counts.Unexpected++
+		}
 	}
 }
 
-func (g *group) received(n *stats.Totals, size int64) {
-	n.Counts.Received++
-	n.Counts.ReceivedBytes += size
+// ignores tells whether a message is not to be looked at.
+func (g *group) ignores(payload []byte) bool {
+	for _, prefix := range g.sc.Ignore {
+		if len(payload) >= len(prefix) && string(payload[:len(prefix)]) == prefix {
+			return true
+		}
+	}
+	return false
 }
+
+// foreign counts a message that another scenario of the mix publishes to
+// everybody. It is false when the message is none.
+func (g *group) foreign(c *conn, payload []byte, size int64) bool {
+	if !g.s.e.marks {
+		return false
+	}
+	m, _, is := findMark(payload, g.s.e.prefix)
+	if is == noMark || is != damagedMark && int(m.scenario) == g.sc.idx {
+		return false
+	}
+	n := g.acc[other]
+	c.received(n, size)
+	if is == damagedMark {
+		n.Counts.Wrong++
+		n.Counts.Expected++
+		n.Cause(stats.Wrong, causeDamaged, 1)
+	}
+	return true
+}
+
+// Causes of wrong messages.
+const (
+	causeReply   = "reply with other bytes than expected"
+	causeBytes   = "message with other bytes than were sent"
+	causeDamaged = "message damaged, its mark included"
+	causeStray   = "message for another connection"
+	causeNobody  = "mark of a publisher that does not exist"
+)
 
 // reply judges the answer to a fixed request.
 func (g *group) reply(c *conn, m codec.Message, size int64) {
 	s := g.s
-	right := m.Op == g.sc.op || g.sc.anyReply
 	want := g.sc.constant
-	if !g.sc.anyReply && right {
-		if want == nil {
-			s.wanted = g.compose(s.wanted[:0], g.sc.expect, c, 0, nil)
-			want = s.wanted
-		}
-		right = bytes.Equal(m.Payload, want)
+	if want == nil && !g.sc.anyReply {
+		s.wanted = g.compose(s.wanted[:0], g.sc.expect, c, 0, nil)
+		want = s.wanted
+	}
+	right := g.sc.anyReply || m.Op == g.sc.op && bytes.Equal(m.Payload, want)
+	if (!right || g.sc.anyReply) && g.foreign(c, m.Payload, size) {
+		return
 	}
 	due := c.due
-	at := due
-	if at == 0 {
-		at = s.now
+	n := g.in(s.now)
+	if due != 0 {
+		n = g.in(due)
 	}
-	n := g.in(at)
-	g.received(n, size)
+	c.received(n, size)
 	switch {
-	case due != 0 && right:
+	case right && due != 0:
 		c.due = 0
-		g.latency(due, s.now)
+		g.latency(g.window(due), due)
 		n.Counts.OK++
-		g.answered(c)
-	case due != 0 && len(m.Payload) == len(want):
-		c.due = 0
-		n.Counts.Wrong++
-		n.Cause(stats.Wrong, "reply with other bytes than expected", 1)
 		g.answered(c)
 	case right && c.flags.has(flagExpired):
 		c.flags.clear(flagExpired)
 		n.Counts.Late++
 		g.answered(c)
-	case right && due == 0:
+	case right:
 		n.Counts.Duplicate++
+	case due != 0 && len(m.Payload) == len(want):
+		g.wrong(c, causeReply, false)
+		g.answered(c)
 	default:
 		n.Counts.Unexpected++
 	}
 }
 
-// answered lets c be asked again.
-func (g *group) answered(c *conn) {
-	if g.sc.Model == plan.Closed {
-		g.pause(c)
-		return
-	}
-	g.rest(c)
-	g.catchUp()
-}
-
-// catchUp begins operations that waited for a connection.
-func (g *group) catchUp() {
-	if g.sched.next <= g.s.now {
-		g.s.sooner(g.pump())
-	}
-}
-
-// pause has c send its next request of the closed model after the think time.
-func (g *group) pause(c *conn) {
-	switch {
-	case !g.on || g.s.now >= g.stage.To:
-	case g.sc.Think <= 0:
-		g.again(c)
-	default:
-		by := g.s.now + int64(g.sc.Think)
-		g.thinking.push(waiting{c, by})
-		g.s.sooner(by)
-	}
-}
-
-// sooner makes the pacer wake the loop at t at the latest.
-func (s *shard) sooner(t int64) {
-	if t < s.next.Load() {
-		s.next.Store(t)
-	}
-}
+// latency records the time from due until now.
+func (g *group) latency(w int, due int64) { g.lat[w].Record(durationOf(g.s.now - due)) }
 
 // marked judges a message by the mark in it: an echo, or a delivery.
 func (g *group) marked(c *conn, msg codec.Message, size int64) {
-	s := g.s
-	m, found, ok := findMark(msg.Payload, s.e.prefix)
-	if !ok {
-		n := g.in(s.now)
-		g.received(n, size)
-		if found || g.looksLike(len(msg.Payload)) {
-			c.bad++
-			n.Counts.Wrong++
-			n.Cause(stats.Wrong, "message damaged, its mark included", 1)
-		} else {
+	m, good := g.alike.find(msg.Op, msg.Payload)
+	if !good {
+		var is finding
+		var at int
+		m, at, is = findMark(msg.Payload, g.s.e.prefix)
+		switch {
+		case is == noMark:
+			n := g.in(g.s.now)
+			c.received(n, size)
 			n.Counts.Unexpected++
-		}
-		return
-	}
-	if int(m.scenario) != g.sc.idx {
-		g.received(g.acc[other], size) // another scenario of the mix publishes to everybody
-		return
-	}
-	n := g.acc[other]
-	if m.epoch == g.epoch {
-		n = g.acc[measured]
-	}
-	g.received(n, size)
-	if g.sc.mode == modeEcho || g.sc.Kind == plan.Push {
-		if m.stream != uint32(c.id) {
-			n.Counts.Wrong++
-			n.Cause(stats.Wrong, "message for another connection", 1)
+			return
+		case is == damagedMark:
+			c.received(g.in(g.s.now), size)
+			g.wrong(c, causeDamaged, false)
+			return
+		case int(m.scenario) != g.sc.idx:
+			c.received(g.acc[other], size) // another scenario of the mix publishes to everybody
 			return
 		}
-		m.stream = 0
-	} else if m.stream >= uint32(g.sc.Publish.Publishers) {
-		n.Counts.Wrong++
-		n.Cause(stats.Wrong, "mark of a publisher that does not exist", 1)
+		good = is == wholeMark && (g.sc.anyReply || msg.Op == g.sc.op && g.whole(c, msg.Payload, &m))
+		if good && g.sc.mode == modeDeliver && g.sc.Kind != plan.Push {
+			g.alike.keep(msg.Op, msg.Payload, m, at)
+		}
+	}
+	w := g.windowOfEpoch(m.epoch)
+	if !g.on || m.epoch+1 < g.epoch { // a settled stage: it was counted as lost
+		c.received(g.acc[other], size)
+		g.acc[other].Counts.Late++
 		return
 	}
-	t := c.tracker(m.stream)
-	if !t.begun || t.epoch != m.epoch {
-		if t.begun && m.epoch < t.epoch {
-			g.previous(n, m, s.now)
-			return
-		}
-		if g.sc.mode == modeEcho {
-			n.Counts.Unexpected++ // of a stage that has been settled
-			return
-		}
-		first := uint32(0)
-		if c.flags.has(flagLateJoin) {
-			first = m.seq
-		}
-		t.begin(m.epoch, first)
-	}
-	a := t.see(m.seq)
-	if g.sc.mode == modeEcho && m.seq >= c.sent {
-		a = duplicate // never asked; impossible without a fault
-	}
-	good := g.sc.anyReply || msg.Op == g.sc.op && g.whole(c, msg.Payload, &m)
+	n := g.acc[w]
+	c.received(n, size)
+	a, ok := g.place(c, &m, n)
 	switch {
+	case !ok:
+		return
 	case a == duplicate:
 		n.Counts.Duplicate++
 		return
 	case !good:
 		n.Counts.Wrong++
-		n.Cause(stats.Wrong, "message with other bytes than were sent", 1)
+		n.Cause(stats.Wrong, causeBytes, 1)
 	case a == outOfOrder:
 		n.Counts.OutOfOrder++
-	case g.sc.ReplyTimeout > 0 && s.now-m.due > int64(g.sc.ReplyTimeout):
+	case g.s.now-m.due > int64(g.sc.ReplyTimeout):
 		n.Counts.Late++
 		n.Counts.Lost++
 	default:
 		n.Counts.OK++
 	}
-	w := other
-	if n == g.acc[measured] {
-		w = measured
+	if good {
+		g.latency(w, m.due)
 	}
-	g.lat[w].Record(durationOf(s.now - m.due))
 	if g.sc.mode == modeEcho && g.sc.Model == plan.Closed {
-		g.pause(c)
+		g.freeSlot(c, m.epoch, a)
 	}
 }
 
-// previous counts a message of the warm-up that came when the measured period
-// had begun: there is no tracker for it any more.
-func (g *group) previous(n *stats.Totals, m mark, now int64) {
-	n.Counts.OK++
-	g.lat[other].Record(durationOf(now - m.due))
+// place finds what a number is in its stream. It is not ok when the message has
+// been counted as what it is.
+func (g *group) place(c *conn, m *mark, n *stats.Totals) (a arrival, ok bool) {
+	stream := m.stream
+	if g.sc.mode == modeEcho || g.sc.Kind == plan.Push {
+		if m.stream != uint32(c.id) {
+			n.Counts.Wrong++
+			n.Counts.Expected++
+			n.Cause(stats.Wrong, causeStray, 1)
+			return 0, false
+		}
+		stream = 0
+	} else if stream >= uint32(g.sc.Publish.Publishers) {
+		n.Counts.Wrong++
+		n.Counts.Expected++
+		n.Cause(stats.Wrong, causeNobody, 1)
+		return 0, false
+	}
+	if g.sc.mode == modeEcho {
+		e := c.echoesOf(m.epoch)
+		switch {
+		case e == nil: // every echo of the warm-up has come
+			n.Counts.Duplicate++
+			return 0, false
+		case m.seq >= e.sent:
+			n.Counts.Unexpected++
+			return 0, false
+		}
+		return e.see(m.seq), true
+	}
+	t := c.stream(stream)
+	if !t.begun || t.epoch != m.epoch {
+		if t.begun && m.epoch < t.epoch { // the end of the warm-up, after the beginning of the measured period
+			return inOrder, true
+		}
+		first := uint32(0)
+		if m.epoch != g.epoch || g.joinedLate(c) {
+			first = m.seq
+		}
+		t.begin(m.epoch, first)
+	}
+	return t.see(m.seq), true
+}
+
+// lateGrace is how long before the measured period a connection has to be there
+// to be held to all of it, in ns: a server may take a moment until messages reach
+// a connection it has upgraded.
+const lateGrace = 1e9
+
+// joinedLate tells that nobody knows with which message c began.
+func (g *group) joinedLate(c *conn) bool {
+	return c.flags.has(flagLateJoin) && c.born > g.stage.From-lateGrace
 }
 
 // whole compares a payload with what was sent, byte for byte.
 func (g *group) whole(c *conn, payload []byte, m *mark) bool {
 	s := g.s
-	sent := *m
-	id := c.id
+	v := plan.Values{Seq: uint64(m.seq), ID: g.sc.FirstID}
 	if g.sc.mode == modeEcho || g.sc.Kind == plan.Push {
-		sent.stream = uint32(c.id)
-	} else {
-		id = -1 // a broadcast belongs to no connection
+		v.ID += int(m.stream)
 	}
-	v := plan.Values{ID: int(id) + g.sc.FirstID, Seq: uint64(m.seq)}
-	s.wanted = g.sc.appendText(s.wanted[:0], g.sc.expect, &v, &sent, s)
+	s.wanted = g.sc.appendText(s.wanted[:0], g.sc.expect, &v, m, s)
 	return bytes.Equal(payload, s.wanted)
-}
-
-// looksLike tells whether a message without a mark has the length that messages
-// of this scenario have, so that it is one of ours, damaged.
-func (g *group) looksLike(n int) bool {
-	if g.sc.anyReply || g.sc.expect == nil {
-		return false
-	}
-	s := g.s
-	v := plan.Values{ID: g.sc.FirstID}
-	s.wanted = g.sc.appendText(s.wanted[:0], g.sc.expect, &v, &mark{}, s)
-	d := n - len(s.wanted)
-	return d >= -12 && d <= 12 // numbers in a message have some digits more or less
-}
-
-// serverCloses answers the server's close frame.
-func (s *shard) serverCloses(c *conn, payload []byte) {
-	code, reason, cerr := codec.ParseClose(payload)
-	text := "close " + code.String()
-	if cerr != nil {
-		text = "close frame: " + cerr.Reason
-	} else if len(reason) > 0 {
-		text += ": " + printable(reason)
-	}
-	c.flags.set(flagByeSeen)
-	if c.state == stateLeaving {
-		s.drop(c)
-		return
-	}
-	s.ends(c, text)
-	echo := payload
-	if len(echo) > 2 {
-		echo = echo[:2]
-	}
-	s.frame = codec.AppendMasked(s.frame[:0], ws.OpClose, echo, s.key())
-	s.send(c, s.frame)
-	s.drop(c)
-}
-
-// printable makes a server's text fit for a report.
-func printable(b []byte) string {
-	const most = 80
-	if !utf8.Valid(b) {
-		return "(not UTF-8)"
-	}
-	text := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, string(b))
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
-
-// causeOf names the error a connection ended with.
-func causeOf(err error) string {
-	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		return "closed without a close frame"
-	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
-		return "reset by peer"
-	case errors.Is(err, unix.ETIMEDOUT):
-		return "connection timed out"
-	}
-	return printable([]byte(err.Error()))
 }

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"bytes"
-
 	"carillon/bench/stats"
 	"carillon/codec"
 )
@@ -33,9 +31,8 @@ func (s *shard) upgraded(c *conn, b []byte) (used int) {
 	t.Counts.Connected++
 	t.Hist(stats.Upgrade).Record(durationOf(s.now - hs.asked))
 	t.Hist(stats.Connect).Record(durationOf(s.now - hs.due))
+	c.g.add(c)
 	switch c.role {
-	case roleMember:
-		c.g.add(c)
 	case roleChurner:
 		by := s.now + int64(sc.Churn.Lifetime)
 		c.g.churn.push(waiting{c, by})
@@ -45,35 +42,4 @@ func (s *shard) upgraded(c *conn, b []byte) (used int) {
 	}
 	hs.attempt.done(c, "")
 	return n
-}
-
-// appendRequest appends the upgrade request of a connection.
-func (sc *scenario) appendRequest(dst []byte, target []byte, nonce [16]byte, version string, headers [][2]string) []byte {
-	has := func(name string) bool {
-		for _, h := range headers {
-			if len(h[0]) == len(name) && bytes.EqualFold([]byte(h[0]), []byte(name)) {
-				return true
-			}
-		}
-		return false
-	}
-	line := func(name, value string) {
-		dst = append(append(append(append(dst, name...), ": "...), value...), "\r\n"...)
-	}
-	dst = append(append(append(dst, "GET "...), target...), " HTTP/1.1\r\n"...)
-	if !has("Host") {
-		line("Host", sc.host.host)
-	}
-	dst = append(dst, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "...)
-	dst = append(codec.AppendKey(dst, nonce), "\r\n"...)
-	if sc.Subprotocol != "" {
-		line("Sec-WebSocket-Protocol", sc.Subprotocol)
-	}
-	if !has("User-Agent") {
-		line("User-Agent", "carillon-bench/"+version)
-	}
-	for _, h := range headers {
-		line(h[0], h[1])
-	}
-	return append(dst, "\r\n"...)
 }
