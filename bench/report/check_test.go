@@ -170,6 +170,19 @@ func TestCheckStormAndLeak(t *testing.T) {
 	}
 }
 
+func TestCheckShareOfPublishes(t *testing.T) {
+	t.Parallel()
+	s := Scenario{Name: "fan-out", Kind: "broadcast"}
+	s.Measured.Counts = stats.Counts{Published: 90, PublishFailed: 10, Arrivals: 200, Dropped: 50}
+	r := &Report{Scenarios: []Scenario{s}}
+	if c := parse(t, "publish_failed>=10%").Eval(r)[0]; !c.Failed || !near(c.Value, 10) {
+		t.Errorf("publish_failed: %+v", c)
+	}
+	if c := parse(t, "dropped<25%").Eval(r)[0]; c.Failed || !near(c.Value, 25) {
+		t.Errorf("dropped: %+v", c)
+	}
+}
+
 func TestCheckHolds(t *testing.T) {
 	t.Parallel()
 	r := small()

@@ -98,7 +98,9 @@ func HTML(w io.Writer, r *Report) error {
 	}
 	var plan bytes.Buffer
 	if len(r.Plan) > 0 && json.Indent(&plan, r.Plan, "", "  ") == nil && plan.String() != "null" {
-		p.Plan = plan.String()
+		for line := range strings.Lines(plan.String()) {
+			p.Plan += plain(strings.TrimSuffix(line, "\n")) + "\n"
+		}
 	}
 	var out bytes.Buffer
 	if err := pageTemplate.Execute(&out, p); err != nil {

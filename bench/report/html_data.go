@@ -211,7 +211,7 @@ func serverChart(s *Server, id string) seriesChart {
 }
 
 func searchChartOf(s *Search) *searchChart {
-	c := &searchChart{Of: s.Of}
+	c := &searchChart{Of: plain(s.Of)}
 	steps := slices.Clone(s.Steps)
 	slices.SortStableFunc(steps, func(a, b Step) int { return cmp.Compare(a.Reached, b.Reached) })
 	for _, step := range steps {

@@ -217,6 +217,17 @@ func TestHTMLTables(t *testing.T) {
 	}
 }
 
+func TestHTMLHostile(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	if err := HTML(&b, hostile()); err != nil {
+		t.Fatal(err)
+	}
+	if i := bytes.IndexAny(b.Bytes(), "\x00\x07\x1b\u202e"); i >= 0 {
+		t.Errorf("control characters are written: %q", b.Bytes()[max(i-100, 0):i+20])
+	}
+}
+
 func escaped(s string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;", "+", "&#43;").Replace(s)
 }

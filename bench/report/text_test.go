@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -52,10 +53,11 @@ func TestTextHostile(t *testing.T) {
 
 // hostile is a report of a server, a plan and a host that mean harm.
 func hostile() *Report {
-	evil := "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">" +
+	evil := "\x1b[31m\u202e</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">" +
 		"'\"`${x}{{.}}]]><!-- \x00\x07\x1b[2J\x1b]0;t\x07\r\n\u202e\u2028\xff\xfe " + strings.Repeat("長い", 60)
 	r := sample(1, 1)
 	r.Name, r.ID = evil, evil
+	r.Plan, _ = json.Marshal(map[string]string{"name": evil})
 	r.Command = []string{evil}
 	r.Warnings, r.Reasons = []string{evil}, []string{evil}
 	for i := range r.Scenarios {
