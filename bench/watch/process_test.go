@@ -87,7 +87,7 @@ func TestWatchGoesOn(t *testing.T) {
 	f := startFollower(t)
 	w := WatchPID(f.pid())
 	defer w.Close()
-	if p := w.Progress(); len(p) != 1 || p[0].Last.T != 0 {
+	if p := w.Progress(); len(p) != 1 || p[0].Last.T != 0 || p[0].Source != fmt.Sprintf("pid %d", f.pid()) {
 		t.Errorf("before Begin: got %+v", p)
 	}
 	w.Begin()

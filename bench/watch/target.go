@@ -35,6 +35,10 @@ type target struct {
 	progress series
 }
 
+func newTarget(p probe, share float64) *target {
+	return &target{probe: p, share: share, source: p.source()}
+}
+
 // How often servers are looked at.
 const (
 	interval     = time.Second
@@ -42,7 +46,7 @@ const (
 
 	// deepShare bounds what the deep looks at all processes together may cost,
 	// as a share of the time: one that takes 50 ms comes every three minutes. With 54 processes the other
-	// looks take 0.0006.
+	// looks take 0.0005.
 	deepShare = 0.0003
 )
 

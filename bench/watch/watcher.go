@@ -49,13 +49,13 @@ func watch(r root, s Servers) *Watcher {
 		tree = &table{reader: newProcReader(r)}
 	}
 	for _, pid := range s.PIDs {
-		processes = append(processes, &target{probe: newProcessProbe(r, pid, tree), share: deepShare / float64(len(s.PIDs))})
+		processes = append(processes, newTarget(newProcessProbe(r, pid, tree), deepShare/float64(len(s.PIDs))))
 	}
 	if len(processes) > 0 {
 		w.groups = append(w.groups, processes)
 	}
 	for _, u := range s.MetricsURLs {
-		w.groups = append(w.groups, []*target{{probe: newMetricsProbe(u), share: deepShare}})
+		w.groups = append(w.groups, []*target{newTarget(newMetricsProbe(u), deepShare)})
 	}
 	return w
 }
