@@ -38,9 +38,9 @@ func (l *Level) UnmarshalText(b []byte) error {
 
 // Finding is one thing that caps a run or can distort it.
 type Finding struct {
-	What  string `json:"what"`  // "descriptors", "file table", "ports", "memory", …
-	Level Level  `json:"level"` //
-	Have  int64  `json:"have"`  // in the unit that Text names
+	What  string `json:"what"` // "descriptors", "file table", "ports", "memory", …
+	Level Level  `json:"level"`
+	Have  int64  `json:"have"` // in the unit that Text names
 	Want  int64  `json:"want"`
 	Most  int64  `json:"most,omitempty"` // level blocks: the most connections that would work
 	Text  string `json:"text"`           // one sentence, with the arithmetic
