@@ -166,10 +166,11 @@ func TestCompareWarnings(t *testing.T) {
 		{func(b *Report) { b.Environment.Kernel = "5.4" }, "the environments differ: kernel 6.18.2 → 5.4", true},
 		{func(b *Report) { b.Environment.Sysctls = nil }, "net.core.somaxconn 128 → none", true},
 	}
+	a := sample(1, 1)
 	for _, tt := range tests {
 		b := sample(1, 2)
 		tt.change(b)
-		c := compared(t, sample(1, 1), b)
+		c := compared(t, a, b)
 		if !slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.Contains(w, tt.want) }) {
 			t.Errorf("warnings %q, want %q", c.Warnings, tt.want)
 		}

@@ -82,7 +82,7 @@ func (g *generator) fill(h *stats.Hist, median float64, n int) {
 
 func (g *generator) latency(median float64) Latency {
 	var h stats.Hist
-	g.fill(&h, median, 5000)
+	g.fill(&h, median, 2000)
 	return Summary(&h)
 }
 
@@ -106,22 +106,22 @@ func (g *generator) scenario(name, kind string, connections int64, rate float64)
 	if kind == "broadcast" || kind == "slow" {
 		c.Published, c.PublishFailed = int64(rate*30)-1, 1
 		s.Measured.Cause(stats.PublishFailed, "HTTP 503", 1)
-		g.fill(s.Measured.Hist(stats.Publish), .9, 3000)
+		g.fill(s.Measured.Hist(stats.Publish), .9, 1000)
 	} else {
 		c.Sent, c.SentBytes = int64(rate*30), int64(rate*30)*134
 	}
 	s.Measured.Cause(stats.Wrong, "payload differs at byte 17", 1)
 	g.setUp(&s)
-	g.fill(s.Measured.Hist(stats.Latency), 1.2, 20000)
-	g.fill(s.Measured.Hist(stats.Lateness), .02, 20000)
-	g.fill(s.Measured.Hist(stats.LoopLag), .05, 3000)
+	g.fill(s.Measured.Hist(stats.Latency), 1.2, 6000)
+	g.fill(s.Measured.Hist(stats.Lateness), .02, 2000)
+	g.fill(s.Measured.Hist(stats.LoopLag), .05, 1000)
 	g.series(&s, rate, received, c.Published > 0)
 	s.Summarise()
 	return s
 }
 
 func (g *generator) setUp(s *Scenario) {
-	n := int(s.Connections)
+	n := int(min(s.Connections, 1000))
 	s.Setup.Counts = stats.Counts{Connects: s.Connections + 12, Connected: s.Connections, ConnectFailed: 12, Closed: 3, Left: s.Connections - 3}
 	s.Setup.Cause(stats.ConnectFailed, "connection refused", 9)
 	s.Setup.Cause(stats.ConnectFailed, "HTTP 503", 3)
@@ -168,7 +168,7 @@ func (g *generator) connects() Scenario {
 	s := Scenario{Name: "ramp", Kind: "connect", Model: "open", Target: "wss://127.0.0.1:18002/ws", Connections: 5000, Seconds: 5}
 	g.setUp(&s)
 	s.Measured, s.Setup = s.Setup, stats.Totals{}
-	g.fill(s.Measured.Hist(stats.TLS), 1.1, 5000)
+	g.fill(s.Measured.Hist(stats.TLS), 1.1, 1000)
 	for t := 1.; t <= 12; t++ {
 		p := Point{T: t, Phase: "measure", Open: min(int64(t*1000), 5000)}
 		if t <= 5 {
@@ -186,7 +186,7 @@ func (g *generator) storm() Scenario {
 	s.Measured.Counts = stats.Counts{Connects: 6400, Connected: 6000, ConnectFailed: 400, Left: 6000}
 	s.Measured.Cause(stats.ConnectFailed, "reset by peer", 400)
 	for m, median := range []float64{.2, 14} {
-		g.fill(s.Measured.Hist([]stats.Metric{stats.TCP, stats.Upgrade}[m]), median, 6000)
+		g.fill(s.Measured.Hist([]stats.Metric{stats.TCP, stats.Upgrade}[m]), median, 1000)
 	}
 	s.Storms = []Storm{
 		{T: 10, Dropped: 3000, Back: 3000, Attempts: 3210, Failures: 210, Half: .31, P99: 1.4, All: 2.2, PeakRate: 4100, Backoff: "none"},
