@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the peers need beside Go, unless the pinned versions are there:
-# the Node.js and Python packages of the servers, and k6 in bin/.
+# the Node.js and Python packages of the servers, and k6 and the C server in bin/.
 set -euo pipefail
 cd "$(dirname "$0")"
 K6_VERSION=v1.4.0
@@ -46,3 +46,4 @@ if ! k6_is_current; then
   echo "building k6 $K6_VERSION"
   GOBIN="$PWD/bin" go install "go.k6.io/k6@$K6_VERSION"
 fi
+make --silent --directory cserver
