@@ -131,7 +131,7 @@ func (e *Expr) Eval(r *Report) []Check {
 	if len(all) > 0 {
 		return all
 	}
-	c := Check{Expression: e.text, Scenario: e.scenario, Unit: e.unit.name, Failed: true}
+	c := Check{Expression: e.text, Scenario: e.scenario, Unit: e.unit.name, Failed: true, NoData: true}
 	if e.scenario != "" {
 		c.Text = fmt.Sprintf("the run has no scenario %q, so %s cannot be checked", e.scenario, e.quantity.name())
 	} else {
@@ -148,7 +148,7 @@ func (e *Expr) check(r *Report, s *Scenario, where string) Check {
 	}
 	base, err := e.quantity.value(s, r)
 	if err != nil {
-		c.Failed, c.Text = true, fmt.Sprintf("%s cannot be checked: %v", subject, err)
+		c.Failed, c.NoData, c.Text = true, true, fmt.Sprintf("%s cannot be checked: %v", subject, err)
 		return c
 	}
 	c.Failed, c.Value = e.compare(base)

@@ -130,7 +130,7 @@ func TestCheckWithoutData(t *testing.T) {
 	r := small()
 	for _, tt := range tests {
 		checks := parse(t, tt.expr).Eval(r)
-		if len(checks) != 1 || !checks[0].Failed || !strings.Contains(checks[0].Text, tt.text) {
+		if len(checks) != 1 || !checks[0].Failed || !checks[0].NoData || !strings.Contains(checks[0].Text, tt.text) {
 			t.Errorf("%s: got %+v, want one failed check with %q", tt.expr, checks, tt.text)
 		}
 	}

@@ -56,7 +56,7 @@ func TestCompareAlike(t *testing.T) {
 func TestCompareSlower(t *testing.T) {
 	t.Parallel()
 	c := compared(t, sample(1, 1), sample(2, 1.5))
-	for _, metric := range []string{"latency.p50", "latency.p90", "latency.p99", "upgrade.p99", "connect.p50"} {
+	for _, metric := range []string{"latency.p50", "latency.p90", "latency.p99", "upgrade.p90", "connect.p50"} {
 		if o := outcome(t, c, "echo", metric); o != Worse {
 			t.Errorf("%s is %s", metric, o)
 		}

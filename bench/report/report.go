@@ -177,6 +177,7 @@ type Check struct {
 	Value      float64 `json:"value"`      // in Unit
 	Unit       string  `json:"unit"`
 	Failed     bool    `json:"failed"`
+	NoData     bool    `json:"no_data,omitempty"` // there was nothing to look at; it failed for that
 	Text       string  `json:"text"` // one sentence
 }
 

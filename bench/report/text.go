@@ -121,6 +121,9 @@ func (p *printer) section(s *section) {
 	}
 	for _, f := range s.Facts {
 		rest := strings.Repeat(" ", names+4)
+		if f.Brief {
+			f.Value = p.cut(f.Value, len(rest))
+		}
 		p.wrapped("  "+pad(f.Name, names, false)+"  ", rest, f.Value, f.Mood)
 	}
 	for _, n := range s.Notes {

@@ -32,6 +32,7 @@ type section struct {
 type fact struct {
 	Name, Value string
 	Mood        mood
+	Brief       bool // one line has to do where room is short; the page shows all of it
 }
 
 // note is a sentence.

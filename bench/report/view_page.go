@@ -5,7 +5,7 @@ import "carillon/bench/stats"
 // headline has the figures of a scenario that everybody looks for first.
 func headline(s *Scenario) []fact {
 	var all []fact
-	add := func(name, value string, m mood) { all = append(all, fact{name, value, m}) }
+	add := func(name, value string, m mood) { all = append(all, fact{Name: name, Value: value, Mood: m}) }
 	m := stats.Latency
 	if s.Latency[m].Count == 0 {
 		m = stats.Connect

@@ -114,9 +114,9 @@ func perConnection(n float64) string {
 
 func clientSection(c *Client) section {
 	v := section{ID: "client", Title: "The client's own cost"}
-	where := fmt.Sprintf("%d processes, %d event loops", c.Workers, c.Loops)
+	where := several(c.Workers, "process", "processes") + ", " + several(c.Loops, "event loop", "event loops")
 	if c.Agents > 0 {
-		where += fmt.Sprintf(" on %d machines", c.Agents)
+		where += " on " + several(c.Agents, "machine", "machines")
 	}
 	busy := mood(neutral)
 	if c.Bottleneck {
@@ -126,15 +126,22 @@ func clientSection(c *Client) section {
 	if c.DroppedTick > 0 || c.Dropped > 0 {
 		late = warning
 	}
-	v.Facts = []fact{
-		{Name: "processes", Value: where},
-		{Name: "CPU", Value: fmt.Sprintf("%s, %s of its cores; the machine was %s busy", inSeconds(c.CPUSeconds), percent(c.CPUShare), percent(c.MachineBusy)), Mood: busy},
-		{Name: "CPU per million sent", Value: perMillion(c.CPUPerMSent)},
-		{Name: "CPU per million received", Value: perMillion(c.CPUPerMRecv)},
-		{Name: "memory (RSS)", Value: known(c.RSS) + ", " + perConnection(c.PerConn) + " per connection"},
-		{Name: "ticks over 10 ms late", Value: grouped(c.DroppedTick) + " of " + grouped(c.Ticks), Mood: late},
-		{Name: "operations given up", Value: grouped(c.Dropped), Mood: late},
-		{Name: "longest GC pause", Value: millis(c.GCPause)},
+	v.fact("ran as", where)
+	v.Facts = append(v.Facts, fact{Name: "CPU", Mood: busy,
+		Value: fmt.Sprintf("%s, %s of its cores; the machine was %s busy", inSeconds(c.CPUSeconds), percent(c.CPUShare), percent(c.MachineBusy))})
+	v.fact("CPU per million sent", perMillion(c.CPUPerMSent))
+	v.fact("CPU per million received", perMillion(c.CPUPerMRecv))
+	memory := known(c.RSS)
+	if c.PerConn > 0 {
+		memory += ", " + perConnection(c.PerConn) + " per connection"
+	}
+	v.fact("memory (RSS)", memory)
+	if c.Ticks > 0 {
+		v.Facts = append(v.Facts, fact{Name: "ticks over 10 ms late", Value: grouped(c.DroppedTick) + " of " + grouped(c.Ticks), Mood: late})
+	}
+	v.Facts = append(v.Facts, fact{Name: "operations given up", Value: grouped(c.Dropped), Mood: late})
+	if c.GCPause > 0 {
+		v.fact("longest GC pause", millis(c.GCPause))
 	}
 	if c.ClockError > 0 {
 		v.fact("clocks differ by at most", millis(c.ClockError))
@@ -153,6 +160,13 @@ func clientSection(c *Client) section {
 	}
 	v.add(t)
 	return v
+}
+
+func several(n int, one, more string) string {
+	if n != 1 {
+		one = more
+	}
+	return grouped(int64(n)) + " " + one
 }
 
 func environmentSection(e *Environment) section {
@@ -183,12 +197,19 @@ func (s *section) machine(name string, e *Environment) {
 		settings = append(settings, e.Go)
 	}
 	for _, m := range []map[string]string{e.Versions, e.Limits, e.Sysctls} {
-		for _, key := range slices.Sorted(maps.Keys(m)) {
+		keys := slices.Sorted(maps.Keys(m))
+		if i := slices.Index(keys, "carillon"); i > 0 { // the version that matters most
+			keys = slices.Insert(slices.Delete(keys, i, i+1), 0, "carillon")
+		}
+		for _, key := range keys {
 			settings = append(settings, key+" "+strings.Join(strings.Fields(m[key]), " "))
 		}
 	}
 	s.fact(name, strings.Join(machine, ", "))
 	s.fact("versions, limits", strings.Join(settings, ", "))
+	for i := range s.Facts {
+		s.Facts[i].Brief = true
+	}
 }
 
 func checkSection(checks []Check) section {
@@ -196,6 +217,9 @@ func checkSection(checks []Check) section {
 	t := table{Columns: []column{{Words: true}, {Name: "fails if", Words: true}, {Name: "scenario", Words: true}, {Name: "value"}, {Name: "", Words: true}}}
 	for _, c := range checks {
 		r := row{Cells: []string{"ok", c.Expression, c.Scenario, figure(c.Value, c.Unit), ""}}
+		if c.NoData {
+			r.Cells[3] = none
+		}
 		if c.Failed {
 			r.Cells[0], r.Cells[4], r.Mood = "FAILED", c.Text, bad
 		}
