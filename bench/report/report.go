@@ -178,7 +178,7 @@ type Check struct {
 	Unit       string  `json:"unit"`
 	Failed     bool    `json:"failed"`
 	NoData     bool    `json:"no_data,omitempty"` // there was nothing to look at; it failed for that
-	Text       string  `json:"text"` // one sentence
+	Text       string  `json:"text"`              // one sentence
 }
 
 // Search is what --find-max found.

@@ -118,29 +118,33 @@ const benchCharts = (() => {
     };
   }
 
-  // phases draws a ground behind all periods but the measured one, and names
-  // each where there is room.
-  function drawPhases(u, phases) {
+  // shadePhases draws a ground behind all periods but the measured one.
+  function shadePhases(u, phases) {
     const { ctx, bbox } = u;
-    const ratio = devicePixelRatio;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
-    ctx.textBaseline = "top";
+    ctx.fillStyle = css("--phase");
     for (const { name, from, to } of phases) {
       const left = u.valToPos(from, "x", true);
-      const width = u.valToPos(to, "x", true) - left;
-      if (name !== "measure") {
-        ctx.fillStyle = css("--phase");
-        ctx.fillRect(left, bbox.top, width, bbox.height);
-      }
-      const text = ctx.measureText(name).width;
-      if (text + 8 * ratio < width) {
-        ctx.fillStyle = css("--soft");
-        ctx.fillText(name, left + 4 * ratio, bbox.top + 3 * ratio);
-      }
+      if (name !== "measure") ctx.fillRect(left, bbox.top, u.valToPos(to, "x", true) - left, bbox.height);
+    }
+    ctx.restore();
+  }
+
+  // namePhases writes the names where there is room, above the grid.
+  function namePhases(u, phases) {
+    const { ctx, bbox } = u;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
+    ctx.textBaseline = "top";
+    ctx.fillStyle = css("--soft");
+    for (const { name, from, to } of phases) {
+      const left = Math.max(u.valToPos(from, "x", true), bbox.left);
+      const right = Math.min(u.valToPos(to, "x", true), bbox.left + bbox.width);
+      if (ctx.measureText(name).width + 8 * ratio < right - left) ctx.fillText(name, left + 4 * ratio, bbox.top + 3 * ratio);
     }
     ctx.restore();
   }
@@ -220,7 +224,8 @@ const benchCharts = (() => {
         })),
       ],
       hooks: {
-        drawClear: [(self) => drawPhases(self, phases)],
+        drawClear: [(self) => shadePhases(self, phases)],
+        drawAxes: [(self) => namePhases(self, phases)],
         setCursor: [(self) => bar.point(self)],
       },
     }, options.data, holder);
