@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
@@ -22,11 +24,33 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startBrowser starts a Chromium, from CARILLON_CHROME or PATH, that is killed
-// with all its processes when the test ends. A machine without one fails the
-// test: a page that nobody looked at is not tested.
+// chromium is the browser of all tests. Each tab has a profile of its own.
+var chromium struct {
+	start sync.Once
+	ctx   context.Context
+	err   error
+	stop  func()
+}
+
+// startBrowser returns a Chromium, from CARILLON_CHROME or PATH. A machine
+// without one fails the test: a page that nobody looked at is not tested.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
+	chromium.start.Do(func() { chromium.ctx, chromium.stop, chromium.err = launch() })
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
+	}
+	return chromium.ctx
+}
+
+func stopBrowser() {
+	if chromium.stop != nil {
+		chromium.stop()
+	}
+}
+
+// launch starts a browser; stop ends it with all its processes.
+func launch() (_ context.Context, stop func(), _ error) {
 	path := os.Getenv("CARILLON_CHROME")
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil && path == "" {
@@ -34,11 +58,15 @@ func startBrowser(t *testing.T) context.Context {
 		}
 	}
 	if path == "" {
-		t.Fatal("no browser: install Chromium (apt-get install chromium) or set CARILLON_CHROME to its path")
+		return nil, nil, errors.New("no browser: install Chromium (apt-get install chromium) or set CARILLON_CHROME to its path")
+	}
+	profile, err := os.MkdirTemp("", "carillon-live-")
+	if err != nil {
+		return nil, nil, err
 	}
 	var process *exec.Cmd
 	allocator, cancelAllocator := chromedp.NewExecAllocator(context.Background(),
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
@@ -52,24 +80,25 @@ func startBrowser(t *testing.T) context.Context {
 			process = cmd
 		}),
 	)
-	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(t.Logf))
-	t.Cleanup(func() {
+	ctx, cancel := chromedp.NewContext(allocator)
+	stop = func() {
 		closing, cancelClosing := context.WithTimeout(ctx, patience)
 		defer cancelClosing()
 		_ = chromedp.Cancel(closing) // the kill below is what counts
 		cancel()
 		cancelAllocator()
-		if process == nil || process.Process == nil {
-			return
+		for end := time.Now().Add(patience); process != nil && process.Process != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if syscall.Kill(-process.Process.Pid, syscall.SIGKILL) == syscall.ESRCH {
+				break
+			}
 		}
-		eventually(t, "the browser's processes are gone", func() bool {
-			return syscall.Kill(-process.Process.Pid, syscall.SIGKILL) == syscall.ESRCH
-		})
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("%s does not start: %v", path, err)
+		_ = os.RemoveAll(profile)
 	}
-	return ctx
+	if err := chromedp.Do(ctx); err != nil {
+		stop()
+		return nil, nil, fmt.Errorf("%s does not start: %w", path, err)
+	}
+	return ctx, stop, nil
 }
 
 // tab is a page in the browser, and what it did that it should not.
@@ -89,9 +118,9 @@ document.addEventListener("securitypolicyviolation", (e) => violations.push(e.vi
 
 // openTab loads a page. When the test ends it must have been quiet: console,
 // policy and network.
-func openTab(t *testing.T, chromium context.Context, url, scheme string, width int64) *tab {
+func openTab(t *testing.T, in context.Context, url, scheme string, width int64) *tab {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(chromium, chromedp.WithNewBrowserContext())
+	ctx, cancel := chromedp.NewContext(in, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	p := &tab{t: t, ctx: ctx, own: url}
 	call := func(f func(ctx context.Context) error) chromedp.Action[chromedp.Void] {
@@ -189,12 +218,6 @@ func eval[T any](p *tab, expression string) T {
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
 	eventually(p.t, what, func() bool { return eval[bool](p, "Boolean("+expression+")") })
-}
-
-// text is that of the element with an id.
-func (p *tab) text(id string) string {
-	p.t.Helper()
-	return eval[string](p, fmt.Sprintf("document.getElementById(%s).innerText", quote(id)))
 }
 
 // shows waits until an element has a text in it.

@@ -1,10 +1,6 @@
 package live
 
-import (
-	"math"
-
-	"github.com/charmbracelet/x/ansi"
-)
+import "math"
 
 // label is the first column of a block.
 func (v *view) label(text string) cell {
@@ -27,6 +23,3 @@ func (v *view) bad0(n int64, what string, rank int) cell {
 
 // signed writes a rate of change: +1,000.
 func signed(v float64) string { return "+" + count(int64(math.Round(v))) }
-
-// cut shortens text to w cells.
-func cut(text string, w int) string { return ansi.Truncate(text, w, "…") }

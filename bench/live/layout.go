@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/charmbracelet/lipgloss"
-
 	"carillon/bench/report"
 )
 
@@ -29,6 +27,9 @@ const (
 	compact               // a few rows
 	single                // one row of a table
 )
+
+// leastRows is how many rows a scenario takes at least.
+var leastRows = [...]int{full: 6, compact: 2, single: 1}
 
 // density is how a screen spends its rows.
 type density struct {
@@ -58,6 +59,9 @@ const fewest = 4
 func (v *view) render() []string {
 	all := len(v.p.Scenario)
 	for _, d := range densities {
+		if leastRows[d.detail]*all > v.height {
+			continue // not worth the drawing
+		}
 		if rows, used := v.compose(d, 0, all); used <= v.height {
 			return rows
 		}
@@ -134,7 +138,7 @@ func (v *view) head() []string {
 	return []string{render(v.width, title...), v.progress()}
 }
 
-func (v *view) verdict(verdict report.Verdict) lipgloss.Style {
+func (v *view) verdict(verdict report.Verdict) style {
 	switch verdict {
 	case report.Passed:
 		return v.good

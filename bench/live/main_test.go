@@ -16,5 +16,13 @@ func TestMain(m *testing.M) {
 	if code, ok := child(); ok {
 		os.Exit(code)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(withBrowser{m})
+}
+
+// withBrowser runs the tests and ends the browser that they share.
+type withBrowser struct{ *testing.M }
+
+func (m withBrowser) Run() int {
+	defer stopBrowser()
+	return m.M.Run()
 }

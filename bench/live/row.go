@@ -1,16 +1,16 @@
 package live
 
 import (
+	"slices"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 )
 
 // cell is a piece of a row.
 type cell struct {
 	text  string
-	style lipgloss.Style
+	style style
 	// rank says which cells go first when a row is too wide: those of the
 	// highest rank, and of those the last. Cells of rank 0 stay.
 	rank int
@@ -24,18 +24,18 @@ func (c *cell) width() int {
 	if c.fill != nil {
 		return c.least
 	}
-	return ansi.StringWidth(c.text)
+	return cells(c.text)
 }
 
 // gap is the space between cells.
 const gap = 2
 
 // render lays cells out in one line of at most width cells.
-func render(width int, cells ...cell) string {
-	cells, total := fit(width, cells)
+func render(width int, row ...cell) string {
+	row, total := fit(width, row)
 	var b strings.Builder
-	for i := range cells {
-		c := &cells[i]
+	for i := range row {
+		c := &row[i]
 		if i > 0 {
 			b.WriteString("  ")
 		}
@@ -49,25 +49,47 @@ func render(width int, cells ...cell) string {
 			b.WriteString(c.style.Render(text))
 		}
 	}
-	return ansi.Truncate(strings.TrimRight(b.String(), " "), width, "…")
+	line := strings.TrimRight(b.String(), " ")
+	if total <= width {
+		return line
+	}
+	return ansi.Truncate(line, width, "…")
 }
 
 // fit returns the cells that stay, with their width.
-func fit(width int, cells []cell) ([]cell, int) {
-	cells = append([]cell(nil), cells...)
+func fit(width int, row []cell) ([]cell, int) {
+	row = slices.Clone(row)
 	for {
-		total, worst := gap*(len(cells)-1), -1
-		for i := range cells {
-			total += cells[i].width()
-			if cells[i].rank > 0 && (worst < 0 || cells[i].rank >= cells[worst].rank) {
+		total, worst := gap*(len(row)-1), -1
+		for i := range row {
+			total += row[i].width()
+			if row[i].rank > 0 && (worst < 0 || row[i].rank >= row[worst].rank) {
 				worst = i
 			}
 		}
 		if total <= width || worst < 0 {
-			return cells, total
+			return row, total
 		}
-		cells = append(cells[:worst], cells[worst+1:]...)
+		row = slices.Delete(row, worst, worst+1)
 	}
+}
+
+// cells is how many cells text takes.
+func cells(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return ansi.StringWidth(text)
+		}
+	}
+	return len(text)
+}
+
+// cut shortens text to w cells.
+func cut(text string, w int) string {
+	if cells(text) <= w {
+		return text
+	}
+	return ansi.Truncate(text, w, "…")
 }
 
 // spacer takes all that the others leave.
@@ -77,9 +99,9 @@ func spacer() cell {
 
 // left and right pad text to a column of w cells.
 func left(text string, w int) string {
-	return text + strings.Repeat(" ", max(w-ansi.StringWidth(text), 0))
+	return text + strings.Repeat(" ", max(w-cells(text), 0))
 }
 
 func right(text string, w int) string {
-	return strings.Repeat(" ", max(w-ansi.StringWidth(text), 0)) + text
+	return strings.Repeat(" ", max(w-cells(text), 0)) + text
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/lipgloss"
-
 	"carillon/bench/report"
 )
 
@@ -181,7 +179,7 @@ func (v *view) table(first, n int) []string {
 		name = max(name, len([]rune(all[i].Name)))
 	}
 	name = min(name, max(v.width/4, 8))
-	line := func(label string, style lipgloss.Style, values [7]string, bad lipgloss.Style) string {
+	line := func(label string, style style, values [7]string, bad style) string {
 		return render(v.width,
 			cell{text: left(cut(label, name), name), style: style},
 			cell{text: right(values[0], numberWidth), style: style, rank: 3},

@@ -113,6 +113,9 @@ func TestPageOutlivesItsServer(t *testing.T) {
 		saved, err := os.ReadFile(filepath.Join(dir, "report.html"))
 		return err == nil && string(saved) == reportPage
 	})
+	if !eval[bool](p, `document.getElementById("connection").hidden`) {
+		t.Error("the page of a run that has ended misses its server")
+	}
 }
 
 func TestPageButtons(t *testing.T) {
