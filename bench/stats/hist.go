@@ -145,12 +145,20 @@ func (h *Hist) MarshalJSON() ([]byte, error) {
 	return json.Marshal(wire{string(b), h.min, h.max, h.sum})
 }
 
+// errDamagedHist says that a histogram can not be decoded.
+var errDamagedHist = errors.New("stats: damaged histogram")
+
 // errForeignHist says that a histogram was not made by this version of the format.
 var errForeignHist = errors.New("stats: histogram of other bounds")
 
 // UnmarshalJSON reads what MarshalJSON wrote.
-func (h *Hist) UnmarshalJSON(b []byte) error {
+func (h *Hist) UnmarshalJSON(b []byte) (err error) {
 	*h = Hist{}
+	defer func() {
+		if recover() != nil { // the library indexes what it has not checked
+			*h, err = Hist{}, errDamagedHist
+		}
+	}()
 	var w *wire
 	if err := json.Unmarshal(b, &w); err != nil || w == nil {
 		return err

@@ -25,7 +25,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("carillon {{.Version}}\n")
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(), newCheck(), newConfig(), newToken(), newVersion())
+	root.AddCommand(newServe(), newCheck(), newConfig(), newToken(), newVersion(), newBench())
 	return root
 }
 
@@ -33,7 +33,7 @@ func newRoot() *cobra.Command {
 func flagError(cmd *cobra.Command, err error) error {
 	hint := "run '" + cmd.CommandPath() + " --help' for the flags"
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		if near := config.Suggest(unknown.GetSpecifiedName()); near != "" {
+		if near := config.Suggest(unknown.GetSpecifiedName()); near != "" && cmd.Flags().Lookup(near) != nil {
 			hint = "did you mean --" + near + "?"
 		}
 	}
