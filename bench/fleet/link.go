@@ -3,7 +3,7 @@ package fleet
 import (
 	"bufio"
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +18,7 @@ type link struct {
 	name    string // "worker 3", "worker 3 of 10.0.0.7:18100"
 	machine int    // index of the run's machines
 	rwc     io.ReadWriteCloser
+	enc     *gob.Encoder // to rwc; mu guards it
 
 	offset time.Duration // the coordinator's clock less the worker's
 	error  time.Duration // bound of what offset is off by
@@ -35,7 +36,7 @@ type link struct {
 var errWorkerGone = errors.New("the worker has ended")
 
 func newLink(name string, machine int, rwc io.ReadWriteCloser) *link {
-	l := &link{name: name, machine: machine, rwc: rwc, wait: make(map[int]chan reply), done: make(chan struct{})}
+	l := &link{name: name, machine: machine, rwc: rwc, enc: gob.NewEncoder(rwc), wait: make(map[int]chan reply), done: make(chan struct{})}
 	go l.read()
 	return l
 }
@@ -43,7 +44,7 @@ func newLink(name string, machine int, rwc io.ReadWriteCloser) *link {
 // read hands replies to those who wait for them.
 func (l *link) read() {
 	defer close(l.done)
-	dec := json.NewDecoder(bufio.NewReaderSize(l.rwc, 64<<10))
+	dec := gob.NewDecoder(bufio.NewReaderSize(l.rwc, 64<<10))
 	for {
 		var a reply
 		err := dec.Decode(&a)
@@ -83,10 +84,7 @@ func (l *link) ask(ctx context.Context, r request) (reply, error) {
 	l.n++
 	r.N = l.n
 	l.wait[r.N] = c
-	b, err := json.Marshal(&r)
-	if err == nil {
-		_, err = l.rwc.Write(append(b, '\n'))
-	}
+	err := l.enc.Encode(&r)
 	l.mu.Unlock()
 	if err != nil {
 		return fail(err)

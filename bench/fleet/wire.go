@@ -29,33 +29,35 @@ const (
 	opClose      op = "close"      // end the engine
 )
 
+// Requests and replies are gob streams, one each way.
+
 // request is one question, answered by one reply of the same number.
 type request struct {
-	N     int           `json:"n"`
-	Op    op            `json:"op"`
-	Job   *engine.Job   `json:"job,omitempty"`
-	At    int64         `json:"at,omitempty"` // coordinator's clock
-	Want  []int         `json:"want,omitempty"`
-	Stage *engine.Stage `json:"stage,omitempty"`
-	Heads engine.Heads  `json:"heads,omitempty"`
+	N     int
+	Op    op
+	Job   *engine.Job
+	At    int64 // coordinator's clock
+	Want  []int
+	Stage *engine.Stage
+	Heads engine.Heads
 }
 
 // reply is the answer to a request.
 type reply struct {
-	N       int                 `json:"n"`
-	Error   string              `json:"error,omitempty"`
-	Now     int64               `json:"now,omitempty"` // clock: the worker's own
-	Tried   int64               `json:"tried,omitempty"`
-	Wanted  int64               `json:"wanted,omitempty"`
-	Samples []stats.Sample      `json:"samples,omitempty"`
-	Lag     *stats.Hist         `json:"lag,omitempty"`
-	Ticks   int64               `json:"ticks,omitempty"`
-	Dropped int64               `json:"dropped,omitempty"`
-	Heads   engine.Heads        `json:"heads,omitempty"`
-	Storms  []engine.StormCycle `json:"storms,omitempty"`
-	Slow    []engine.SlowSeen   `json:"slow,omitempty"`
-	Usage   *watch.SelfUsage    `json:"usage,omitempty"`
-	RSS     int64               `json:"rss,omitempty"`
+	N       int
+	Error   string
+	Now     int64 // clock: the worker's own
+	Tried   int64
+	Wanted  int64
+	Samples []stats.Sample
+	Lag     *stats.Hist
+	Ticks   int64
+	Dropped int64
+	Heads   engine.Heads
+	Storms  []engine.StormCycle
+	Slow    []engine.SlowSeen
+	Usage   *watch.SelfUsage
+	RSS     int64
 }
 
 // cores is how many processors this process may use.

@@ -2,7 +2,7 @@ package fleet
 
 import (
 	"bufio"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +21,9 @@ func Work(in io.Reader, out io.Writer) error {
 	// Connections are small and many, garbage is little: half the heap's growth
 	// costs less than the memory it saves.
 	debug.SetGCPercent(50)
-	w := &worker{out: bufio.NewWriter(out)}
-	dec := json.NewDecoder(in)
+	buffered := bufio.NewWriter(out)
+	w := &worker{out: buffered, enc: gob.NewEncoder(buffered)}
+	dec := gob.NewDecoder(bufio.NewReader(in))
 	var asked sync.WaitGroup
 	var err error
 	for {
@@ -49,6 +50,7 @@ type worker struct {
 
 	wmu sync.Mutex
 	out *bufio.Writer
+	enc *gob.Encoder // to out
 }
 
 // answer carries out one request. Several may be under way: collecting goes on
@@ -60,11 +62,7 @@ func (w *worker) answer(r request) {
 	}
 	w.wmu.Lock()
 	defer w.wmu.Unlock()
-	b, err := json.Marshal(&a)
-	if err != nil {
-		b, _ = json.Marshal(reply{N: r.N, Error: err.Error()})
-	}
-	_, _ = w.out.Write(append(b, '\n'))
+	_ = w.enc.Encode(&a)
 	_ = w.out.Flush() // a coordinator that has gone closes in as well
 }
 
