@@ -19,7 +19,8 @@ build:
 ## test: everything, installing what is missing
 test: setup lint
 	$(GO) test -race -shuffle=on -timeout 15m ./...
-	$(GO) test -timeout 5m -run 'Alloc|Size' ./codec ./netpoll ./server/...
+	$(GO) test -timeout 5m -run 'Alloc|Size' ./codec ./netpoll ./server/... ./bench/...
+	cd bench/peers && $(GO) vet ./... && $(GO) test -timeout 10m ./...
 
 ## race: the tests alone, as often as COUNT says
 race:
@@ -41,11 +42,12 @@ fuzz:
 
 ## bench: what each step costs, with allocations; then the reactor beside plain C
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/... ./bench/...
 
 ## docs: the pages that are made from the code
 docs:
 	$(GO) run ./cmd/carillon config --markdown > docs/configuration.md
+	$(GO) test ./bench/plan -run TestReferencePage -update
 
 ## setup: the packages and client libraries that the tests use
 setup:
