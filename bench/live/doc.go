@@ -14,6 +14,15 @@
 //		d.Show(p)
 //	}
 //
+// A page in a browser is one more display, and the one who ends the run has the
+// others say so:
+//
+//	ui, err := live.NewUI("", live.UIOptions{OnInterrupt: end, OnKill: run.Kill})
+//	…
+//	all := live.Multi(d, ui) // and in end: live.Ending(all); run.End()
+//	…
+//	ui.Finish(html, verdict) // before Close
+//
 // No display holds the run up: a terminal, pipe or browser that does not take
 // what it is sent misses some, and the run does not notice. Nothing is written
 // to stdout, which belongs to the report.

@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -22,10 +23,7 @@ var silent = log.New(io.Discard, "", 0)
 type hosts struct{ given string }
 
 func (h hosts) allow(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil { // no port
-		name = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	}
+	name := (&url.URL{Host: host}).Hostname()
 	return net.ParseIP(name) != nil || strings.EqualFold(name, "localhost") || name != "" && strings.EqualFold(name, h.given)
 }
 

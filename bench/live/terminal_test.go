@@ -1,11 +1,13 @@
 package live
 
 import (
+	"bufio"
 	"os"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/term"
 	"github.com/creack/pty"
@@ -37,15 +39,16 @@ func newTerminal(t testing.TB, width, height int) *terminal {
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() {
-		buf := make([]byte, 64<<10)
+		in := bufio.NewReader(master)
 		for {
-			n, err := master.Read(buf)
+			// The emulator loses a character that comes in two pieces.
+			r, _, err := in.ReadRune()
 			if err != nil {
 				return
 			}
 			e.mu.Lock()
-			e.raw.Write(buf[:n])
-			_, _ = e.emulator.Write(buf[:n])
+			e.raw.WriteRune(r)
+			_, _ = e.emulator.Write(utf8.AppendRune(nil, r))
 			e.mu.Unlock()
 		}
 	})

@@ -213,3 +213,23 @@ func TestPageOfAnotherSite(t *testing.T) {
 	p.complain = nil
 	p.mu.Unlock()
 }
+
+// The page is as bounded as its server, and keeps what stands out.
+func TestPageTimelineIsBounded(t *testing.T) {
+	u := startUI(t, UIOptions{})
+	p := openTab(t, startBrowser(t), u.URL(), "light", 1000)
+	p.shows("state", "waiting")
+	got := eval[[]float64](p, `(() => {
+		let longest = 0;
+		for (let t = 1; t <= 30000; t++) {
+			const point = { open: 5, connects: 0, failures: 0, arrivals: 1, sent: 1, received: 1, published: 0, p50_ms: 1, p99_ms: 2, max_ms: t === 4711 ? 250 : 3 };
+			liveTimeline.add([{ t, phase: "measure", scenarios: [point], client: { cpu: 1, late: 0, lag: 0 }, servers: null }], false);
+			longest = Math.max(longest, liveTimeline.length());
+		}
+		const times = liveTimeline.times();
+		return [longest, Math.max(...liveTimeline.column((m) => m.scenarios[0].max_ms)), times.at(-1), times.every((t, i) => !i || t > times[i - 1]) ? 1 : 0];
+	})()`)
+	if got[0] > 3600 || got[1] != 250 || got[2] != 30000 || got[3] != 1 {
+		t.Errorf("longest, highest, last, in order: %v", got)
+	}
+}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -348,4 +350,54 @@ func TestCloseWithIdleConnections(t *testing.T) {
 	if took := time.Since(begin); took >= closeWait {
 		t.Errorf("Close took %v", took)
 	}
+}
+
+// A stream outlives the time that a request may take to come in.
+func TestStreamOutlivesReadTimeout(t *testing.T) {
+	u := startUI(t, UIOptions{})
+	const limit = 50 * time.Millisecond
+	front := httptest.NewUnstartedServer(u.handler())
+	front.Config.ReadTimeout = limit
+	front.Start()
+	defer front.Close()
+	defer front.CloseClientConnections()
+	behind := &UI{url: front.URL + "/"}
+	v := watch(t, behind, "")
+	v.news()
+	for begin := time.Now(); time.Since(begin) < 4*limit; {
+		u.Show(heartbeatRun(1))
+		v.news()
+	}
+	u.Show(heartbeatRun(2))
+	if n, _ := v.news(); n.Now.Elapsed != 2 {
+		t.Errorf("got second %v, want 2", n.Now.Elapsed)
+	}
+}
+
+func FuzzHosts(f *testing.F) {
+	for _, seed := range []string{"127.0.0.1:80", "[::1]:80", "[::1]", "localhost", "evil.example:80", "", ":80", "[", "]:", "a:b:c", "[fe80::1%25lo]:80"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		if !(hosts{}).allow(host) {
+			return
+		}
+		// Where a browser goes that was sent there.
+		u, err := url.Parse("http://" + host + "/")
+		if err == nil && net.ParseIP(u.Hostname()) == nil && !strings.EqualFold(u.Hostname(), "localhost") {
+			t.Errorf("%q is allowed, whose name is %q", host, u.Hostname())
+		}
+	})
+}
+
+func FuzzResume(f *testing.F) {
+	for _, seed := range []string{"", "-", "run-1", "run--1", "run-x", "other-5", "run-99999999999999999999", "run-+7"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		u := &UI{run: "run"}
+		if seq := u.resume(id); seq < 0 || seq > 0 && !strings.HasPrefix(id, "run-") {
+			t.Errorf("%q resumes after %d", id, seq)
+		}
+	})
 }
