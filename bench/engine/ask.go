@@ -11,6 +11,7 @@ import (
 type request struct {
 	c     *conn
 	due   int64
+	by    int64  // when it is given up: the reply timeout counts from the send
 	seq   uint32 // modeEcho
 	epoch uint8  // modeEcho
 }
@@ -21,37 +22,65 @@ func (s *shard) key() (k [4]byte) {
 	return *(*[4]byte)(unsafe.Pointer(&v))
 }
 
+// asked is what became of a request.
+type asked uint8
+
+const (
+	askSent   asked = iota
+	askFull         // the connection has too much that the server has not taken
+	askBroken       // the connection has ended
+)
+
 // arrive begins the operation that is due at t. It is false when it has to wait
 // for a connection.
 func (g *group) arrive(t int64) bool {
 	w := g.window(t)
-	n := g.acc[w]
-	var c *conn
-	switch {
-	case len(g.live) == 0: // nothing can be asked of the server
-		n.Counts.Arrivals++
-		n.Counts.Refused++
-		return true
-	case g.sc.mode == modeEcho:
-		c = g.turn()
-	default:
-		if c = g.popIdle(); c == nil {
+	n := &g.acc[w].Counts
+	late := durationOf(g.s.now - t)
+	for {
+		c := g.next()
+		if c == nil && len(g.live) > 0 {
 			return false
 		}
+		if c == nil { // nothing can be asked of the server
+			n.Arrivals++
+			n.Refused++
+			return true
+		}
+		free := g.freed
+		how := g.ask(c, t)
+		if how == askBroken {
+			continue // another one has to do it
+		}
+		n.Arrivals++
+		if t >= free {
+			g.late[w].Record(late)
+		}
+		if how == askFull && g.sc.mode == modeRequest {
+			g.rest(c)
+		}
+		return true
 	}
-	n.Counts.Arrivals++
-	if t >= g.freed {
-		g.late[w].Record(durationOf(g.s.now - t))
-	}
-	if !g.ask(c, t) && g.sc.mode == modeRequest {
-		g.rest(c)
-	}
-	return true
 }
 
-// ask sends the request that is due at t on c. It is false when c does not take it.
-func (g *group) ask(c *conn, t int64) bool {
-	n := g.in(t)
+// next is the connection whose turn it is; nil: there is none that may be asked.
+func (g *group) next() *conn {
+	if g.sc.mode == modeRequest {
+		return g.popIdle()
+	}
+	if len(g.live) == 0 {
+		return nil
+	}
+	if g.at >= len(g.live) {
+		g.at = 0
+	}
+	g.at++
+	return g.live[g.at-1]
+}
+
+// ask sends the request that is due at t on c.
+func (g *group) ask(c *conn, t int64) asked {
+	n := &g.in(t).Counts
 	var frame []byte
 	if g.sc.mode == modeRequest {
 		if frame = g.premade; frame == nil {
@@ -63,23 +92,26 @@ func (g *group) ask(c *conn, t int64) bool {
 		frame = g.encode(c, uint64(c.sent), &m)
 	}
 	if !g.s.send(c, frame) {
-		n.Counts.Refused++
-		return false
+		if c.state != stateOpen {
+			return askBroken
+		}
+		n.Refused++
+		return askFull
 	}
-	n.Counts.Sent++
-	n.Counts.SentBytes += int64(len(frame))
-	n.Counts.Expected++
+	n.Sent++
+	n.SentBytes += int64(len(frame))
+	n.Expected++
 	if g.sc.mode == modeRequest {
 		c.due = t
-		g.pending.push(request{c: c, due: t})
-		return true
+		g.pending.push(request{c: c, due: t, by: g.s.now + int64(g.sc.ReplyTimeout)})
+		return askSent
 	}
 	if g.sc.Model == plan.Closed && g.s.now-c.due > int64(g.sc.ReplyTimeout)/notes {
 		c.due = g.s.now
-		g.pending.push(request{c: c, due: t, seq: c.sent, epoch: c.epoch})
+		g.pending.push(request{c: c, by: g.s.now + int64(g.sc.ReplyTimeout), seq: c.sent, epoch: c.epoch})
 	}
 	c.sent++
-	return true
+	return askSent
 }
 
 // notes is how often within the reply timeout the closed model notes how far a
@@ -137,15 +169,6 @@ func (g *group) rest(c *conn) {
 	g.idle.push(c)
 }
 
-// turn is the next connection, round and round; there is one.
-func (g *group) turn() *conn {
-	if g.at >= len(g.live) {
-		g.at = 0
-	}
-	g.at++
-	return g.live[g.at-1]
-}
-
 // answered lets c be asked again.
 func (g *group) answered(c *conn) {
 	if g.sc.Model == plan.Closed {
@@ -158,14 +181,13 @@ func (g *group) answered(c *conn) {
 
 // expire gives up requests that were not answered in time.
 func (g *group) expire() {
-	limit := g.s.now - int64(g.sc.ReplyTimeout)
 	for g.pending.size > 0 {
 		p := g.pending.front()
 		if g.sc.mode == modeRequest && p.c.due != p.due { // answered
 			g.pending.pop()
 			continue
 		}
-		if p.due > limit {
+		if p.by > g.s.now {
 			break
 		}
 		r := g.pending.pop()
@@ -176,11 +198,19 @@ func (g *group) expire() {
 		}
 	}
 	for g.resting.size > 0 && g.resting.front().by <= g.s.now {
-		if c := g.resting.pop().c; c.flags.has(flagExpired) {
-			c.flags.clear(flagExpired)
-			g.answered(c)
+		r := g.resting.pop()
+		if r.c.flags.has(flagExpired) && r.c.given == r.given {
+			r.c.flags.clear(flagExpired)
+			g.answered(r.c)
 		}
 	}
+}
+
+// resting is a connection of modeRequest whose reply was given up.
+type resting struct {
+	c     *conn
+	given uint32 // how many of its replies were, with this one
+	by    int64  // when it is asked again
 }
 
 // giveUp counts the reply of r as lost. It may be late: its connection is asked
@@ -189,6 +219,7 @@ func (g *group) expire() {
 func (g *group) giveUp(r request) {
 	r.c.due = 0
 	r.c.flags.set(flagExpired)
-	g.resting.push(waiting{r.c, g.s.now + int64(g.sc.ReplyTimeout)})
+	r.c.given++
+	g.resting.push(resting{r.c, r.c.given, g.s.now + int64(g.sc.ReplyTimeout)})
 	g.in(r.due).Counts.Lost++
 }

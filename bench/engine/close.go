@@ -99,11 +99,7 @@ func (s *shard) closed(c *conn, err error) {
 	case stateClosed:
 		return
 	case stateOpen:
-		if cause := causeOf(err); c.flags.has(flagReset) {
-			s.ends(c, causeOf(unix.ECONNRESET)) // the send that met it took the error away
-		} else {
-			s.ends(c, cause)
-		}
+		s.ends(c, c.causeOf(err))
 	}
 	c.state = stateClosed
 	s.dec.Release(&c.part)

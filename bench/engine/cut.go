@@ -18,7 +18,9 @@ func (e *Engine) Cut(to int64) {
 		s.call(func() {
 			for _, g := range s.groups {
 				g.stage.To = min(g.stage.To, to)
-				g.sched.cut(to)
+				for i := range g.scheds {
+					g.scheds[i].cut(to)
+				}
 			}
 		})
 	}

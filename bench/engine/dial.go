@@ -170,7 +170,7 @@ func (ds *dialers) connect(d *dial) (cause string) {
 		_ = nc.Close()
 		return "request: " + dialCause(err)
 	}
-	if _, err = e.client.EnrollContext(nc, c); err != nil {
+	if _, err = e.shardOf(d).client.EnrollContext(nc, c); err != nil {
 		return "client: " + dialCause(err)
 	}
 	return ""
@@ -181,3 +181,6 @@ func (ds *dialers) connect(d *dial) (cause string) {
 func controlDial(_, _ string, rc syscall.RawConn) error {
 	return rc.Control(func(fd uintptr) { setBindNoPort(int(fd)) })
 }
+
+// shardOf is the loop of an attempt's connection: members are spread evenly.
+func (e *Engine) shardOf(d *dial) *shard { return e.shards[d.id%len(e.shards)] }

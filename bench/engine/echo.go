@@ -6,7 +6,7 @@ type echoes struct {
 	tracker
 	sent  uint32 // modeEcho: numbers used
 	bad   uint32 // messages that came damaged beyond recognition
-	given uint32 // closed model: echoes given up, in whose place others are under way
+	given uint32 // replies given up; modeEcho, closed: echoes given up, in whose place others are under way
 }
 
 // enterEpoch has c number its messages anew in a new period. Echoes of the one

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/panjf2000/gnet/v2"
-	"github.com/panjf2000/gnet/v2/pkg/logging"
-
-	"go.uber.org/zap"
 
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -24,8 +20,6 @@ type Engine struct {
 	prefix    []byte // of marks
 	scenarios []*scenario
 	shards    []*shard
-	byLoop    map[gnet.EventLoop]*shard
-	client    *gnet.Client
 	dialers   *dialers
 	director  *director
 	pacer     *pacer
@@ -51,8 +45,8 @@ func New(job Job) (e *Engine, err error) {
 	job.Loops, job.Workers = max(job.Loops, 1), max(job.Workers, 1)
 	e = &Engine{
 		job: job, clock: newClock(job.Offset), prefix: markPrefix(job.Run),
-		byLoop: make(map[gnet.EventLoop]*shard), sessions: tls.NewLRUClientSessionCache(64),
-		stopped: make(chan struct{}),
+		sessions: tls.NewLRUClientSessionCache(64),
+		stopped:  make(chan struct{}),
 	}
 	e.dialers = newDialers(e)
 	e.director = &director{e: e}
@@ -68,35 +62,25 @@ func New(job Job) (e *Engine, err error) {
 	for i := range job.Loops {
 		e.shards = append(e.shards, newShard(e, i))
 	}
-	quiet := zap.NewNop().Sugar()
-	e.client, err = gnet.NewClient(&events{e: e},
-		gnet.WithNumEventLoop(job.Loops), gnet.WithLogger(quiet), gnet.WithLogLevel(logging.ErrorLevel),
-		gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithReadBufferCap(64<<10))
-	if err != nil {
-		return nil, err
+	for _, sc := range e.scenarios {
+		sc.live = make([]atomic.Int32, job.Loops)
 	}
-	if err = e.client.Start(); err != nil {
-		return nil, err
-	}
-	go e.pacer.run()
-	if err = e.equip(); err != nil {
+	if err = e.start(); err != nil {
 		e.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-// equip gives shards their loops and scenarios what they have beside connections.
-func (e *Engine) equip() (err error) {
+// start starts loops and pacer, and gives scenarios what they have beside
+// connections.
+func (e *Engine) start() (err error) {
 	for _, s := range e.shards {
-		if err = s.openWake(e.client); err != nil {
+		if err = s.start(); err != nil {
 			return err
 		}
-		if e.byLoop[s.loop] != nil {
-			return errors.New("engine: two shards on one event loop")
-		}
-		e.byLoop[s.loop] = s
 	}
+	e.pacer.start()
 	for _, sc := range e.scenarios {
 		switch {
 		case sc.Kind == plan.Storm:
@@ -219,7 +203,6 @@ func (e *Engine) Close() {
 		e.storms.Wait()
 		e.pacer.close()
 		e.tlsConns.closeAll()
-		_ = e.client.Stop()
 		for _, s := range e.shards {
 			s.stop()
 		}

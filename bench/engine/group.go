@@ -19,14 +19,14 @@ type group struct {
 	at     int         // modeEcho: whose turn it is
 	idle   ring[*conn] // modeRequest: those that may be asked
 
-	stage Stage
-	epoch uint8 // of the measured period; the warm-up's is one less
-	on    bool  // between Traffic and Settle
-	sched schedule
-	freed int64 // since when there has been an idle connection
+	stage  Stage
+	epoch  uint8      // of the measured period; the warm-up's is one less
+	on     bool       // between Traffic and Settle
+	scheds []schedule // when operations are due; more than one when other loops had no connection left
+	freed  int64      // since when there has been an idle connection
 
 	pending  ring[request] // requests under way, oldest first; answered ones are skipped
-	resting  ring[waiting] // modeRequest: connections whose reply may still come, until they are asked again
+	resting  ring[resting] // modeRequest: connections whose reply may still come, until they are asked again
 	thinking ring[waiting] // closed model: connections that pause
 	balked   ring[waiting] // closed model: connections whose socket was full
 	churn    ring[waiting] // churners, by the time they leave
@@ -48,7 +48,6 @@ func newGroup(s *shard, sc *scenario) *group {
 	if sc.mode == modeRequest && sc.message.Constant() {
 		g.premade = codec.AppendMasked(nil, sc.op, sc.message.Append(nil, &plan.Values{}), s.key())
 	}
-	g.sched.next = never
 	return g
 }
 
@@ -120,7 +119,7 @@ func (g *group) begin(st Stage, of stretch) {
 	if g.sc.Model == plan.Open {
 		part := g.s.e.job.Worker*len(g.s.e.shards) + g.s.idx
 		seed := [2]uint64{g.s.e.job.Plan.Seed, uint64(g.sc.idx)<<48 | uint64(st.Number)<<32 | uint64(part)}
-		g.sched = newSchedule(g.sc.Arrival, g.sc.rate(st.Scale), st.At, st.To, of, seed)
+		g.scheds = append(g.scheds[:0], newSchedule(g.sc.Arrival, g.sc.rate(st.Scale), st.At, st.To, of, seed))
 		return
 	}
 	for _, c := range g.live {
@@ -138,16 +137,7 @@ func (g *group) startClosed(c *conn, at int64) {
 
 // pump begins what is due and returns when the next operation is.
 func (g *group) pump() int64 {
-	next := int64(never)
-	for g.sched.next <= g.s.now {
-		if !g.arrive(g.sched.next) {
-			break // no connection is free: the reply that frees one pumps again
-		}
-		g.sched.take()
-	}
-	if g.sched.next > g.s.now {
-		next = g.sched.next
-	}
+	next := g.arrivals()
 	for _, q := range [2]*ring[waiting]{&g.thinking, &g.balked} {
 		for q.size > 0 {
 			if by := q.front().by; by > g.s.now {
@@ -171,10 +161,75 @@ func (g *group) pump() int64 {
 	return next
 }
 
+// arrivals begins the operations of the open model that are due, and returns when
+// the next one is.
+func (g *group) arrivals() (next int64) {
+	for {
+		i, due := g.earliest()
+		if due > g.s.now {
+			return due
+		}
+		if len(g.live) == 0 && g.handOver() {
+			continue
+		}
+		if !g.arrive(due) {
+			return never // no connection is free: the reply that frees one calls again
+		}
+		if i < len(g.scheds) {
+			g.scheds[i].take()
+		}
+	}
+}
+
+// earliest is the schedule that has the next operation, and when that is due.
+func (g *group) earliest() (at int, due int64) {
+	due = never
+	for i := 0; i < len(g.scheds); {
+		t := g.scheds[i].next
+		if t == never {
+			g.scheds = append(g.scheds[:i], g.scheds[i+1:]...)
+			continue
+		}
+		if t < due {
+			at, due = i, t
+		}
+		i++
+	}
+	return at, due
+}
+
+// handOver gives what is due to a loop that has connections left. It is false when
+// none has.
+func (g *group) handOver() bool {
+	for i, s := range g.s.e.shards {
+		if s == g.s || g.sc.live[i].Load() == 0 {
+			continue
+		}
+		scheds := g.scheds
+		to := s.groups[g.sc.idx]
+		if s.post(func() { to.inherit(scheds) }) {
+			g.scheds = nil
+			return true
+		}
+	}
+	return false
+}
+
+// inherit takes over what another loop had no connection for.
+func (g *group) inherit(scheds []schedule) {
+	g.scheds = append(g.scheds, scheds...)
+	if !g.on { // settled meanwhile
+		for _, s := range g.scheds {
+			g.refuse(s)
+		}
+		g.scheds = nil
+	}
+}
+
 // catchUp begins operations that waited for a connection.
 func (g *group) catchUp() {
-	if g.sched.next <= g.s.now {
-		g.s.sooner(g.pump())
+	if _, due := g.earliest(); due <= g.s.now {
+		g.s.sooner(g.arrivals())
 	}
 }
 
@@ -187,6 +242,7 @@ func (g *group) add(c *conn) {
 		return
 	}
 	g.sc.open.Add(1)
+	g.sc.live[g.s.idx].Add(1)
 	if g.on {
 		c.flags.set(flagLateJoin)
 	}
@@ -225,6 +281,7 @@ func (g *group) remove(c *conn) {
 		return
 	}
 	g.sc.open.Add(-1)
+	g.sc.live[g.s.idx].Add(-1)
 	switch g.sc.mode {
 	case modeRequest:
 		if c.due != 0 {
@@ -249,12 +306,15 @@ func (g *group) again(c *conn) {
 	if g.sc.mode == modeRequest && (c.due != 0 || c.flags.has(flagExpired)) {
 		return
 	}
-	g.in(g.s.now).Counts.Arrivals++
-	if !g.ask(c, g.s.now) && c.state == stateOpen {
+	switch g.ask(c, g.s.now) {
+	case askBroken:
+		return
+	case askFull:
 		by := g.s.now + balkPause
 		g.balked.push(waiting{c, by})
 		g.s.sooner(by)
 	}
+	g.in(g.s.now).Counts.Arrivals++
 }
 
 // pause has c send its next request of the closed model after the think time.

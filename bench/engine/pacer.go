@@ -26,12 +26,19 @@ type pacer struct {
 	e       *Engine
 	stop    chan struct{}
 	done    chan struct{}
+	started bool
 	ticks   atomic.Int64
 	dropped atomic.Int64
 }
 
 func newPacer(e *Engine) *pacer {
 	return &pacer{e: e, stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// start starts the pacer, once all loops can be woken.
+func (p *pacer) start() {
+	p.started = true
+	go p.run()
 }
 
 func (p *pacer) run() {
@@ -65,7 +72,9 @@ func (p *pacer) run() {
 
 func (p *pacer) close() {
 	close(p.stop)
-	<-p.done
+	if p.started {
+		<-p.done
+	}
 }
 
 // lateness records how late an operation of a scenario began that is not begun

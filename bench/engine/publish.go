@@ -5,12 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/url"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -22,11 +18,11 @@ type publishing struct {
 	e  *Engine
 	sc *scenario
 
-	http  *fasthttp.HostClient // via http; nil: via client
-	lines lines                // of http
-	to    endpoint             // via client
-	url   *plan.Template
-	body  *plan.Template
+	newLine func() *line   // via http; nil: via client
+	host    string         // via http
+	path    *plan.Template // via http
+	to      endpoint       // via client
+	body    *plan.Template
 
 	// Under director.mu.
 	sched schedule
@@ -41,13 +37,9 @@ type publishing struct {
 // backlog is how many due publishes may wait for a publisher.
 const backlog = 1 << 16
 
-// keepAlive is how long an idle connection to the HTTP interface is used again.
-// Servers close theirs after 5 s (Node) and more, and a publish must not meet that.
-const keepAlive = 3 * time.Second
-
 func newPublishing(e *Engine, sc *scenario) (*publishing, error) {
 	pl, t := sc.Publish, sc.templates
-	p := &publishing{e: e, sc: sc, url: t.PublishURL, body: t.Body}
+	p := &publishing{e: e, sc: sc, body: t.Body}
 	if pl.Via == plan.ViaClient {
 		to, err := newEndpoint(pl.URL, t.PublishHeaders, e.job.Pins)
 		if err != nil {
@@ -63,21 +55,30 @@ func newPublishing(e *Engine, sc *scenario) (*publishing, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.lines.dial = func(ctx context.Context) (net.Conn, error) {
-			d := net.Dialer{Timeout: pl.Timeout}
-			return d.DialContext(ctx, "tcp", h.tcp(p.lines.n.Add(1)).String())
+		if p.path, err = plan.CompileURL(targetOf(pl.URL), plan.FieldID, plan.FieldUser); err != nil {
+			return nil, err
 		}
-		p.http = &fasthttp.HostClient{
-			Addr:  net.JoinHostPort(h.name, strconv.Itoa(int(h.port))),
-			IsTLS: u.Scheme == "https", TLSConfig: e.tlsConfig(h.name),
-			MaxConns: pl.Publishers, ReadTimeout: pl.Timeout, WriteTimeout: pl.Timeout,
-			MaxIdemponentCallAttempts: 1, NoDefaultUserAgentHeader: true,
-			DisablePathNormalizing: true, MaxIdleConnDuration: keepAlive,
-			Dial: func(string) (net.Conn, error) { return p.lines.open(e.dialers.ctx) },
+		var n atomic.Uint64
+		p.host = h.host
+		p.newLine = func() *line {
+			l := &line{dial: func(ctx context.Context) (*net.TCPConn, error) {
+				nc, err := new(net.Dialer).DialContext(ctx, "tcp", h.tcp(n.Add(1)-1).String())
+				if err != nil {
+					return nil, err
+				}
+				return nc.(*net.TCPConn), nil
+			}}
+			if u.Scheme == "https" {
+				l.tls = e.tlsConfig(h.name)
+			}
+			return l
 		}
 	}
 	for k := range pl.Publishers {
 		pub := &publisher{p: p, stream: uint32(k), due: make(chan job, backlog), tmp: &shard{e: e}}
+		if p.newLine != nil {
+			pub.line = p.newLine()
+		}
 		if sc.Kind == plan.Push && k < sc.share.Count {
 			pub.pushed = make([]uint32, (sc.share.Count-k-1)/pl.Publishers+1)
 		}
@@ -191,7 +192,7 @@ func (p *publishing) pushesTo(i int, epoch uint8) Head {
 
 // connect opens the connections of publishers via client, from at on, once.
 func (p *publishing) connect(at int64) {
-	if p.http != nil || !p.sc.share.Publish && p.sc.Kind != plan.Push || p.sc.extra.Load() > 0 {
+	if p.newLine != nil || !p.sc.share.Publish && p.sc.Kind != plan.Push || p.sc.extra.Load() > 0 {
 		return
 	}
 	for k := range p.pubs {
@@ -217,12 +218,11 @@ func (p *publishing) stop() {
 	for _, pub := range p.pubs {
 		pub.drain()
 		close(pub.due)
+		if pub.line != nil {
+			pub.line.cutOff()
+		}
 	}
-	p.lines.cut()
 	p.wg.Wait()
-	if p.http != nil {
-		p.http.CloseIdleConnections()
-	}
 }
 
 var (

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -20,6 +19,7 @@ type publisher struct {
 	stream uint32
 	due    chan job
 	conn   atomic.Pointer[conn] // via client
+	line   *line                // via http
 
 	mu     sync.Mutex
 	epoch  uint8
@@ -130,6 +130,9 @@ func (pub *publisher) settle(j job) {
 // run publishes what is due, one after the other.
 func (pub *publisher) run() {
 	defer pub.p.wg.Done()
+	if pub.line != nil {
+		defer pub.line.close()
+	}
 	for j := range pub.due {
 		pub.publish(j)
 		pub.p.busy.Add(-1)
@@ -150,7 +153,7 @@ func (pub *publisher) publish(j job) {
 	v.Message = pub.text
 	pub.body = p.body.Append(pub.body[:0], &v)
 	var err error
-	if p.http != nil {
+	if pub.line != nil {
 		err = pub.post(&v)
 	} else {
 		err = pub.say()
@@ -176,17 +179,16 @@ func (pub *publisher) post(v *plan.Values) error {
 	req, res := fasthttp.AcquireRequest(), fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseRequest(req)
 	defer fasthttp.ReleaseResponse(res)
-	pub.target = p.url.Append(pub.target[:0], v)
-	req.SetRequestURIBytes(pub.target)
+	pub.target = p.path.Append(pub.target[:0], v)
+	req.Header.SetRequestURIBytes(pub.target)
+	req.Header.SetHost(p.host)
+	req.Header.SetUserAgent(userAgent + p.e.job.Version)
 	req.Header.SetMethod(p.sc.Publish.Method)
 	for _, h := range p.sc.templates.PublishHeaders {
 		req.Header.SetBytesV(h.Name, h.Value.Append(nil, v))
 	}
 	req.SetBodyRaw(pub.body)
-	if err := p.http.DoTimeout(req, res, p.sc.Publish.Timeout); err != nil {
-		if errors.Is(err, fasthttp.ErrTimeout) {
-			return errPublishTimeout
-		}
+	if err := pub.line.do(req, res, p.sc.Publish.Timeout); err != nil {
 		return err
 	}
 	code := res.StatusCode()
@@ -199,8 +201,6 @@ func (pub *publisher) post(v *plan.Values) error {
 	}
 	return nil
 }
-
-var errPublishTimeout = errors.New("timeout")
 
 // say sends the message over the publisher's own connection.
 func (pub *publisher) say() error {

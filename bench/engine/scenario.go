@@ -41,11 +41,12 @@ type scenario struct {
 	tokens    *plan.Tokens
 	templates *plan.Templates
 
-	open      atomic.Int64 // connections established, churners and publishers left out
-	attempted atomic.Int64 // ramp attempts that have come to an end
-	quota     atomic.Int64 // connections of the share wanted so far
-	extra     atomic.Int64 // connections of publishers wanted
-	from      atomic.Int64 // the measured period
+	open      atomic.Int64   // connections established, churners and publishers left out
+	live      []atomic.Int32 // of them, those of each loop
+	attempted atomic.Int64   // ramp attempts that have come to an end
+	quota     atomic.Int64   // connections of the share wanted so far
+	extra     atomic.Int64   // connections of publishers wanted
+	from      atomic.Int64   // the measured period
 	until     atomic.Int64
 
 	dial   dialStats

@@ -2,6 +2,9 @@ package engine
 
 // quiet tells whether every message of the stage that is still possible has come.
 func (g *group) quiet(heads Heads) bool {
+	if len(g.scheds) > 0 && len(g.live) > 0 {
+		return false // something due waits for a connection
+	}
 	if g.sc.mode == modeRequest {
 		for g.pending.size > 0 && g.pending.front().c.due != g.pending.front().due {
 			g.pending.pop()
@@ -42,9 +45,10 @@ func (g *group) settle(heads Heads) {
 		return
 	}
 	g.on = false
-	g.refuse(g.sched.skip(g.stage.From), other)
-	g.refuse(g.sched.skip(g.s.now), measured)
-	g.sched = schedule{next: never}
+	for _, s := range g.scheds {
+		g.refuse(s)
+	}
+	g.scheds = nil
 	for g.pending.size > 0 {
 		if r := g.pending.pop(); g.sc.mode == modeRequest && r.c.due == r.due {
 			g.giveUp(r)
@@ -64,10 +68,13 @@ func (g *group) settle(heads Heads) {
 	}
 }
 
-// refuse counts operations that were due and that no connection was free for.
-func (g *group) refuse(n int64, w int) {
-	g.acc[w].Counts.Arrivals += n
-	g.acc[w].Counts.Refused += n
+// refuse counts what is left of a schedule until now: operations that were due
+// and that no connection was free for.
+func (g *group) refuse(s schedule) {
+	for w, n := range [2]int64{other: s.skip(g.stage.From), measured: s.skip(g.s.now)} {
+		g.acc[w].Counts.Arrivals += n
+		g.acc[w].Counts.Refused += n
+	}
 }
 
 // settleStreams counts what c did not get.

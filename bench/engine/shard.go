@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 
 	"github.com/panjf2000/gnet/v2"
+	"github.com/panjf2000/gnet/v2/pkg/logging"
+	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"carillon/bench/stats"
@@ -18,10 +20,12 @@ import (
 // shard is one event loop and all it owns. Methods without another word are
 // called on the loop only.
 type shard struct {
-	e    *Engine
-	idx  int
-	loop gnet.EventLoop
-	now  int64 // the clock when the current event began
+	e   *Engine
+	idx int
+	now int64 // the clock when the current event began
+
+	client *gnet.Client // of this loop alone, so that connections go where they should
+	loop   gnet.EventLoop
 
 	groups []*group // one per scenario
 
@@ -41,7 +45,7 @@ type shard struct {
 	lag stats.Hist // of wake-ups
 
 	// The pacer's and other goroutines' side.
-	next  atomic.Int64 // when the shard wants to be woken
+	next  atomic.Int64 // when the shard wants to be woken; at once, to begin with
 	armed atomic.Bool  // a wake-up is under way
 	rung  atomic.Int64 // when it was rung
 	wake  int          // our end of the wake socket
@@ -61,7 +65,6 @@ func newShard(e *Engine, idx int) *shard {
 		dec: codec.NewDecoder(codec.DecoderOptions{MaxMessage: maxMessage, Binary: true, Client: true}),
 		rng: rand.New(rand.NewPCG(e.job.Plan.Seed, uint64(e.job.Worker)<<16|uint64(idx))),
 	}
-	s.next.Store(never)
 	for _, sc := range e.scenarios {
 		s.groups = append(s.groups, newGroup(s, sc))
 	}
@@ -71,14 +74,25 @@ func newShard(e *Engine, idx int) *shard {
 // maxMessage is the longest message a server may send, in bytes.
 const maxMessage = 32 << 20
 
-// wakeConn is the gnet context of a wake socket: a byte on it runs the loop's
-// shard. A socket like any other gets its turn between the others, which gnet's
-// own task queue does not give.
-type wakeConn struct{ s *shard }
+// start starts the shard's loop.
+func (s *shard) start() (err error) {
+	s.client, err = gnet.NewClient(&events{s: s},
+		gnet.WithNumEventLoop(1), gnet.WithLogger(zap.NewNop().Sugar()), gnet.WithLogLevel(logging.ErrorLevel),
+		gnet.WithTCPNoDelay(gnet.TCPNoDelay), gnet.WithReadBufferCap(64<<10))
+	if err != nil {
+		return err
+	}
+	if err = s.client.Start(); err != nil {
+		s.client = nil
+		return err
+	}
+	return s.openWake()
+}
 
-// openWake gives the shard its wake socket, by which it learns its loop. Any
-// goroutine, before anything else.
-func (s *shard) openWake(client *gnet.Client) error {
+// openWake gives the shard its wake socket: a byte on it runs the shard. A socket
+// like any other gets its turn between the others, which gnet's own task queue
+// does not give.
+func (s *shard) openWake() error {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		return fmt.Errorf("socketpair: %w", err)
@@ -87,15 +101,14 @@ func (s *shard) openWake(client *gnet.Client) error {
 		unix.CloseOnExec(fd)
 		_ = unix.SetNonblock(fd, true)
 	}
+	s.wake = fds[0]
 	f := os.NewFile(uintptr(fds[1]), "wake")
 	nc, err := net.FileConn(f)
 	_ = f.Close()
 	if err != nil {
-		_ = unix.Close(fds[0])
 		return err
 	}
-	s.wake = fds[0]
-	gc, err := client.EnrollContext(nc, wakeConn{s})
+	gc, err := s.client.Enroll(nc)
 	if err != nil {
 		return err
 	}
@@ -197,8 +210,11 @@ func (s *shard) housekeep() {
 	}
 }
 
-// stop closes the wake socket. The loop has ended.
+// stop ends the loop and closes its connections.
 func (s *shard) stop() {
+	if s.client != nil {
+		_ = s.client.Stop()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.off {

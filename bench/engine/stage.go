@@ -11,9 +11,6 @@ func (e *Engine) Traffic(st Stage) {
 	for _, sc := range e.scenarios {
 		sc.from.Store(st.From)
 		sc.until.Store(st.To)
-		if sc.pushes != nil {
-			sc.pushes.begin(st)
-		}
 	}
 	live := e.liveness()
 	for i, s := range e.shards {
@@ -25,6 +22,9 @@ func (e *Engine) Traffic(st Stage) {
 	}
 	e.director.churn(st)
 	for _, sc := range e.scenarios {
+		if sc.pushes != nil {
+			sc.pushes.begin(st) // not before every receiver is prepared
+		}
 		switch sc.Kind {
 		case plan.Connect:
 			e.ramp(sc, st.From, sc.share.Count)

@@ -95,6 +95,9 @@ func targetOf(rawURL string) string {
 	return rest
 }
 
+// userAgent is what we call ourselves, the version left out.
+const userAgent = "carillon-bench/"
+
 // request makes the upgrade request of a connection.
 func (sc *scenario) request(to *endpoint, id int, nonce [16]byte, version string) ([]byte, error) {
 	v := plan.Values{ID: id + sc.FirstID}
@@ -125,7 +128,7 @@ func appendRequest(dst []byte, to *endpoint, protocol string, target []byte, non
 		line("Sec-WebSocket-Protocol", protocol)
 	}
 	if !slices.ContainsFunc(headers, func(h [2]string) bool { return strings.EqualFold(h[0], "User-Agent") }) {
-		line("User-Agent", "carillon-bench/"+version)
+		line("User-Agent", userAgent+version)
 	}
 	for _, h := range headers {
 		line(h[0], h[1])

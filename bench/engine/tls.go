@@ -52,7 +52,7 @@ func (ds *dialers) connectTLS(ctx context.Context, c *conn, nc *net.TCPConn, req
 		return "request: " + dialCause(err)
 	}
 	_ = nc.SetDeadline(time.Time{})
-	s := e.shards[ds.n.Load()%uint64(len(e.shards))]
+	s := e.shardOf(c.hs.attempt)
 	c.tls = &tlsConn{tc: tc, nc: nc, s: s, taken: make(chan struct{}, 1)}
 	e.tlsConns.add(c.tls)
 	if !s.post(func() { s.now = e.clock.now(); s.open(c) }) {
