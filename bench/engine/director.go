@@ -111,6 +111,7 @@ func (d *director) at(x *dial) {
 	defer d.mu.Unlock()
 	if !d.off {
 		heap.Push(&d.later, x)
+		d.e.pacer.wake()
 	}
 }
 
@@ -119,6 +120,7 @@ func (d *director) churn(st Stage) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.churns = nil
+	defer d.e.pacer.wake()
 	for _, sc := range d.e.scenarios {
 		if sc.Kind == plan.Churn && !d.off {
 			d.churns = append(d.churns, &churning{sc: sc,
@@ -172,6 +174,7 @@ func (e *Engine) ramp(sc *scenario, at int64, want int) {
 		return
 	}
 	sc.quota.Store(int64(want))
+	defer e.pacer.wake()
 	e.director.ramps = append(e.director.ramps, &ramp{
 		sc: sc, next: have, until: want,
 		sched: newSchedule(plan.Constant, sc.ConnectRate, at, never, sc.own, [2]uint64{}),

@@ -15,21 +15,22 @@ import (
 // Engine generates the load of one process. Its methods may be called from any
 // goroutine, but one at a time unless they say otherwise.
 type Engine struct {
-	job       Job
-	clock     clock
-	prefix    []byte // of marks
-	scenarios []*scenario
-	shards    []*shard
-	dialers   *dialers
-	director  *director
-	pacer     *pacer
-	sessions  tls.ClientSessionCache
-	tlsConns  tlsSet
-	marks     bool           // some scenario's messages are marked
-	readers   sync.WaitGroup // of TLS connections
-	storms    sync.WaitGroup
-	stopped   chan struct{} // closed when Close begins
-	stop      sync.Once
+	job                 Job
+	clock               clock
+	prefix              []byte // of marks
+	scenarios           []*scenario
+	shards              []*shard
+	dialers             *dialers
+	director            *director
+	pacer               *pacer
+	ticks, droppedTicks atomic.Int64 // looks at what is due, and those that came too late
+	sessions            tls.ClientSessionCache
+	tlsConns            tlsSet
+	marks               bool           // some scenario's messages are marked
+	readers             sync.WaitGroup // of TLS connections
+	storms              sync.WaitGroup
+	stopped             chan struct{} // closed when Close begins
+	stop                sync.Once
 
 	collect sync.Mutex
 }
@@ -132,7 +133,7 @@ func (e *Engine) Open() (n int64) {
 // Pace tells how often the pacer has looked, and how many looks came too late.
 // Any goroutine.
 func (e *Engine) Pace() (ticks, dropped int64) {
-	return e.pacer.ticks.Load(), e.pacer.dropped.Load()
+	return e.ticks.Load(), e.droppedTicks.Load()
 }
 
 // Collect takes what was counted since the last Collect: one sample per

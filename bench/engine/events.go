@@ -33,9 +33,13 @@ func (s *shard) open(c *conn) {
 func (ev *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	s := ev.s
 	c, ok := gc.Context().(*conn)
-	if !ok { // the wake socket
+	if !ok {
 		_, _ = gc.Discard(-1)
-		s.run()
+		if gc.Context() == alarmContext {
+			s.due()
+		} else {
+			s.woken()
+		}
 		return gnet.None
 	}
 	b, _ := gc.Peek(-1)

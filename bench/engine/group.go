@@ -330,9 +330,9 @@ func (g *group) pause(c *conn) {
 	}
 }
 
-// sooner makes the pacer wake the loop at t at the latest.
+// sooner makes the alarm wake the loop at t at the latest.
 func (s *shard) sooner(t int64) {
-	if t < s.next.Load() {
-		s.next.Store(t)
+	if t < s.alarm.at {
+		s.alarm.set(max(t, s.now+minGap))
 	}
 }

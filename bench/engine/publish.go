@@ -104,6 +104,7 @@ func (p *publishing) begin(st Stage) {
 	d := p.e.director
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.e.pacer.wake()
 	p.stage, p.turn = st, 0
 	seed := [2]uint64{p.e.job.Plan.Seed, uint64(p.sc.idx)<<48 | uint64(st.Number)<<32 | uint64(p.e.job.Worker)}
 	p.sched = newSchedule(p.sc.Arrival, p.sc.rate(st.Scale), st.At, st.To, own, seed)

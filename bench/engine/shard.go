@@ -44,8 +44,9 @@ type shard struct {
 
 	lag stats.Hist // of wake-ups
 
-	// The pacer's and other goroutines' side.
-	next  atomic.Int64 // when the shard wants to be woken; at once, to begin with
+	alarm alarm // wakes the loop when the next operation is due
+
+	// Other goroutines' side.
 	armed atomic.Bool  // a wake-up is under way
 	rung  atomic.Int64 // when it was rung
 	wake  int          // our end of the wake socket
@@ -113,7 +114,7 @@ func (s *shard) openWake() error {
 		return err
 	}
 	s.loop = gc.EventLoop()
-	return nil
+	return s.alarm.open(s)
 }
 
 // post has fn run on the loop, in order with other posts. It is false when the
@@ -159,11 +160,29 @@ func (s *shard) ring() {
 	}
 }
 
-// run is what a wake-up does.
-func (s *shard) run() {
+// woken is what a byte on the wake socket does.
+func (s *shard) woken() {
 	s.now = s.e.clock.now()
 	s.lag.Record(durationOf(s.now - s.rung.Load()))
 	s.armed.Store(false) // before looking: what comes from now on rings again
+	s.run()
+}
+
+// due is what the alarm does.
+func (s *shard) due() {
+	s.now = s.e.clock.now()
+	late := s.now - s.alarm.at
+	s.lag.Record(durationOf(late))
+	s.e.ticks.Add(1)
+	if late > lateTick {
+		s.e.droppedTicks.Add(1)
+	}
+	s.alarm.at = never
+	s.run()
+}
+
+// run does what other goroutines want and what is due.
+func (s *shard) run() {
 
 	s.mu.Lock()
 	ops := s.ops
@@ -180,7 +199,7 @@ func (s *shard) run() {
 		s.lastRun = s.now
 		s.housekeep()
 	}
-	s.next.Store(min(next, s.lastRun+housekeeping))
+	s.alarm.set(max(min(next, s.lastRun+housekeeping), s.now+minGap))
 }
 
 // housekeep ends what has taken too long.
@@ -221,6 +240,7 @@ func (s *shard) stop() {
 		s.off, s.ops = true, nil
 		close(s.ended)
 	}
+	s.alarm.close()
 	if s.wake >= 0 {
 		_ = unix.Close(s.wake)
 		s.wake = -1

@@ -79,7 +79,7 @@ const workerPatience = 5 * time.Second
 func (p *process) Close() error {
 	p.once.Do(func() {
 		_ = p.in.Close()
-		kill := time.AfterFunc(workerPatience, func() { _ = p.cmd.Process.Kill() })
+		kill := time.AfterFunc(workerPatience+time.Second, func() { _ = p.cmd.Process.Kill() })
 		p.err = p.cmd.Wait()
 		kill.Stop()
 	})

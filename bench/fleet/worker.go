@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -33,6 +32,9 @@ func Work(in io.Reader, out io.Writer) error {
 		}
 		asked.Go(func() { w.answer(r) })
 	}
+	// Nobody would miss a worker that does not end, and it could go on sending.
+	stuck := time.AfterFunc(workerPatience, func() { panic("BUG: a worker does not end") })
+	defer stuck.Stop()
 	w.close()
 	asked.Wait()
 	if errors.Is(err, io.EOF) {
@@ -46,6 +48,8 @@ type worker struct {
 	mu     sync.Mutex
 	engine *engine.Engine
 	offset int64 // coordinator's clock less ours
+	loops  int
+	alone  bool // see loopsAlone
 	self   *watch.Self
 
 	wmu sync.Mutex
@@ -104,6 +108,7 @@ func (w *worker) do(r *request, a *reply) error {
 	if e == nil {
 		return fmt.Errorf("%s before a job", r.Op)
 	}
+	w.processors(r.Op)
 	switch r.Op {
 	case opRamp:
 		e.Ramp(r.At, r.Want)
@@ -143,8 +148,7 @@ func (w *worker) job(j *engine.Job) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine, w.offset = e, int64(j.Offset)
-	// The pacer sleeps in a system call, dialers and publishers want a processor too.
-	runtime.GOMAXPROCS(max(j.Loops, 1) + 2)
+	w.loops, w.alone = max(j.Loops, 1), loopsAlone(j)
 	return nil
 }
 
