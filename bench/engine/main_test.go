@@ -3,6 +3,7 @@ package engine
 import (
 	"flag"
 	"os"
+	"runtime"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -13,6 +14,9 @@ func TestMain(m *testing.M) {
 	if childMain() {
 		return
 	}
+	// Loops, pacers and servers share the process: each wants a processor when it
+	// comes out of the kernel, as a worker of its own would have one.
+	runtime.GOMAXPROCS(max(runtime.NumCPU(), 8))
 	// The tests wait far more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set("8")

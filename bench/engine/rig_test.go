@@ -19,6 +19,8 @@ type rig struct {
 	srv    *faulty.Server // settling waits until it has nothing under way; nil: not
 }
 
+const testRun = 0xbe9c
+
 // newJob completes a plan and gives all of it to one engine.
 func newJob(t testing.TB, scenarios ...plan.Scenario) Job {
 	t.Helper()
@@ -26,7 +28,7 @@ func newJob(t testing.TB, scenarios ...plan.Scenario) Job {
 	if err := p.Complete(); err != nil {
 		t.Fatal(err)
 	}
-	job := Job{Plan: p, Run: 0xbe9c, Workers: 1, Loops: 2, Version: "test",
+	job := Job{Plan: p, Run: testRun, Workers: 1, Loops: 2, Version: "test",
 		Pins: map[string][]netip.Addr{"localhost": {netip.MustParseAddr("127.0.0.1")}}}
 	for _, s := range p.Scenarios {
 		job.Shares = append(job.Shares, Share{Count: s.Connections, Publish: true})
