@@ -13,11 +13,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 )
@@ -37,7 +39,7 @@ func cserver(args ...string) []string {
 }
 
 // raw connects without a WebSocket client.
-func raw(t *testing.T, addr string) net.Conn {
+func raw(t testing.TB, addr string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -48,14 +50,14 @@ func raw(t *testing.T, addr string) net.Conn {
 	return c
 }
 
-func write(t *testing.T, c net.Conn, b ...string) {
+func write(t testing.TB, c net.Conn, b ...string) {
 	t.Helper()
 	if _, err := io.WriteString(c, strings.Join(b, "")); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func read(t *testing.T, c net.Conn, want string) {
+func read(t testing.TB, c net.Conn, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(c, got); err != nil || string(got) != want {
@@ -258,6 +260,54 @@ func TestCServerHTTP(t *testing.T) {
 	want(t, a, websocket.TextMessage, pong)
 }
 
+// What is published is what encoding/json reads, and what it cannot read is
+// refused.
+func FuzzCServerMessage(f *testing.F) {
+	for _, body := range []string{
+		`{"message":"a"}`, `{"a":[1.5e-7,{}],"message":"\ud83d\ude00\u00e4\n"}`, `{"message":"\ud83d"} `, `{"message":"a","message":"b"}`,
+		`{"message":null}`, `{"a":tru}`, `[]`, "{\"message\":\"\xed\xa0\x80\"}", `{"message":"a",}`, `{"":"","\u006dessage":"x"}`,
+	} {
+		f.Add([]byte(body))
+	}
+	addr := serve(f, cserver()...)
+	member, publisher := raw(f, addr), raw(f, addr)
+	write(f, member, handshake("/ws"))
+	read(f, member, switched)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, c := range []net.Conn{member, publisher} {
+			_ = c.SetDeadline(time.Now().Add(patience))
+		}
+		write(t, publisher, fmt.Sprintf("POST /websocket/broadcast HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+		status := make([]byte, len("HTTP/1.1 200"))
+		if _, err := io.ReadFull(publisher, status); err != nil {
+			t.Fatal(err)
+		}
+		var object map[string]json.RawMessage
+		var message *string
+		err := json.Unmarshal(body, &object)
+		if err == nil {
+			err = json.Unmarshal(object["message"], &message)
+		}
+		valid := err == nil && message != nil
+		switch string(status[9:]) {
+		case "200":
+			read(t, publisher, " OK\r\nContent-Length: 0\r\n\r\n")
+			if !valid {
+				t.Fatalf("published %q", body)
+			}
+			read(t, member, plain(0x81, *message))
+		case "400":
+			read(t, publisher, " Bad Request\r\nContent-Length: 0\r\n\r\n")
+			// Stricter on purpose: UTF-8, depth, and a name that comes twice.
+			if valid && utf8.Valid(body) && bytes.Count(body, []byte("[")) < 50 && bytes.Count(body, []byte("{")) < 50 && bytes.Count(body, []byte(":")) < 2 {
+				t.Fatalf("refused %q", body)
+			}
+		default:
+			t.Fatalf("%q: status %q", body, status)
+		}
+	})
+}
+
 func TestCServerProcesses(t *testing.T) {
 	addr := serve(t, cserver("--processes", "3")...)
 	conns := make([]*websocket.Conn, 300)
@@ -377,14 +427,19 @@ func TestCServerMany(t *testing.T) {
 	for _, c := range conns {
 		read(t, c, plain(0x81, "0")+plain(0x81, "1"))
 	}
-	for i, c := range conns {
-		if i%2 == 0 {
+	for i, c := range slices.Backward(conns) {
+		if i%3 > 0 {
 			c.Close()
 		}
 	}
-	last := dial(t, "ws://"+addr+"/ws?token=u")
-	send(t, last, websocket.TextMessage, beat)
-	want(t, last, websocket.TextMessage, pong)
+	if status := post(t, "http://"+addr+"/websocket/send/user/u", `{"message":"to the rest"}`); status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	for i, c := range conns {
+		if i%3 == 0 {
+			read(t, c, plain(0x81, "to the rest"))
+		}
+	}
 }
 
 // Without descriptors connections wait until one is free.

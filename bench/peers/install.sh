@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the peers need beside Go, unless the pinned versions are there:
-# the Node.js and Python packages of the servers, and k6 and the C server in bin/.
+# the Node.js and Python packages of the servers, the C server in bin/, and with
+# --with-k6 also k6 in bin/, which takes minutes to build.
 set -euo pipefail
 cd "$(dirname "$0")"
 K6_VERSION=v1.4.0
@@ -42,7 +43,7 @@ if ! python_is_current; then
   python3 -m venv socketify/.venv
   socketify/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r socketify/requirements.txt
 fi
-if ! k6_is_current; then
+if [ "${1-}" = --with-k6 ] && ! k6_is_current; then
   echo "building k6 $K6_VERSION"
   GOBIN="$PWD/bin" go install "go.k6.io/k6@$K6_VERSION"
 fi
