@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/gobwas/ws"
 )
@@ -78,6 +79,16 @@ type HandshakeError struct {
 // Error returns the text: "HTTP 503 Service Unavailable", or what is wrong with a 101.
 func (e *HandshakeError) Error() string { return e.Text }
 
+// oneOf tells whether token is in a list with commas. Subprotocols are case-sensitive.
+func oneOf(list string, token []byte) bool {
+	for one := range strings.SplitSeq(list, ",") {
+		if len(token) > 0 && strings.TrimSpace(one) == string(token) {
+			return true
+		}
+	}
+	return false
+}
+
 // ScanResponse reads the header block at the front of b. n is its length in
 // bytes; n == 0 without an error means that it is incomplete: call again with the
 // same bytes and more. Longer than maxHeader bytes is an error.
@@ -96,7 +107,7 @@ func ScanResponse(b []byte, maxHeader int) (r UpgradeResponse, n int, err error)
 	head := b[:end]
 	line, head, _ := bytes.Cut(head, []byte("\r\n"))
 	// HTTP/1.1 101 Reason: the reason may be empty, its blank missing (RFC 9112 section 4).
-	if len(line) < 12 || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+	if len(line) < 12 || line[7] < '0' || line[7] > '9' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return r, 0, ErrNotHTTP
 	}
 	if r.Status, err = strconv.Atoi(string(line[9:12])); err != nil || r.Status < 100 {
@@ -132,9 +143,9 @@ func ScanResponse(b []byte, maxHeader int) (r UpgradeResponse, n int, err error)
 
 // Check returns nil when the answer is the agreement that a client has to accept
 // (RFC 6455 section 4.1): 101, Upgrade, Connection, the right accept, a
-// subprotocol only if it is protocol, no extension (none was offered). Else it is
-// a *HandshakeError.
-func (r *UpgradeResponse) Check(accept [AcceptLen]byte, protocol string) error {
+// subprotocol only if it is one of those offered (with commas between them), no
+// extension (none was offered). Else it is a *HandshakeError.
+func (r *UpgradeResponse) Check(accept [AcceptLen]byte, offered string) error {
 	bad := func(text string) error { return &HandshakeError{r.Status, text} }
 	switch {
 	case r.Status != 101:
@@ -151,7 +162,7 @@ func (r *UpgradeResponse) Check(accept [AcceptLen]byte, protocol string) error {
 		return bad("101 with a wrong Sec-WebSocket-Accept")
 	case len(r.ext) > 0:
 		return bad(fmt.Sprintf("101 with an extension that was not offered: %.60q", r.ext))
-	case r.Protocol != nil && string(r.Protocol) != protocol:
+	case r.Protocol != nil && !oneOf(offered, r.Protocol):
 		return bad(fmt.Sprintf("101 with a subprotocol that was not offered: %.60q", r.Protocol))
 	}
 	return nil
