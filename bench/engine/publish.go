@@ -164,12 +164,24 @@ func (p *publishing) refuse(j job) {
 	p.sc.count(j.due, func(t *stats.Totals) { t.Counts.Refused++ })
 }
 
-// finish ends a stage: it refuses what still waits for a publisher, and returns
-// how far they have come. Scenarios that do not broadcast have no heads.
+// resting tells whether no publish is due or under way.
+func (p *publishing) resting() bool {
+	p.e.director.mu.Lock()
+	defer p.e.director.mu.Unlock()
+	return p.busy.Load() == 0 && p.sched.next > p.e.clock.now()
+}
+
+// finish ends a stage: it refuses what still waits for a publisher, gives up what
+// the pacer has not come to, and returns how far the publishers have come.
+// Scenarios that do not broadcast have no heads.
 func (p *publishing) finish() (h []Head) {
 	p.e.director.mu.Lock()
-	p.sched.next = never
+	from := p.stage.From
+	early, late := p.sched.skip(from), p.sched.skip(p.e.clock.now())
+	p.sched = schedule{next: never}
 	p.e.director.mu.Unlock()
+	p.giveUp(from-1, early)
+	p.giveUp(from, late)
 	for _, pub := range p.pubs {
 		pub.drain()
 	}
@@ -180,6 +192,15 @@ func (p *publishing) finish() (h []Head) {
 		h = append(h, pub.head())
 	}
 	return h
+}
+
+// giveUp counts n publishes, one of which was due at the time due, that did not
+// begin.
+func (p *publishing) giveUp(due, n int64) {
+	p.sc.count(due, func(t *stats.Totals) {
+		t.Counts.Arrivals += n
+		t.Counts.Dropped += n
+	})
 }
 
 // pushesTo is how many messages the i-th connection of the share was sent in an

@@ -69,11 +69,17 @@ func (g *group) settle(heads Heads) {
 }
 
 // refuse counts what is left of a schedule until now: operations that were due
-// and that no connection was free for.
+// and that no connection was free for. Where one was, the loop has been too slow.
 func (g *group) refuse(s schedule) {
+	slow := len(g.live) > 0 && (g.sc.mode == modeEcho || g.idle.size > 0)
 	for w, n := range [2]int64{other: s.skip(g.stage.From), measured: s.skip(g.s.now)} {
-		g.acc[w].Counts.Arrivals += n
-		g.acc[w].Counts.Refused += n
+		c := &g.acc[w].Counts
+		c.Arrivals += n
+		if slow {
+			c.Dropped += n
+		} else {
+			c.Refused += n
+		}
 	}
 }
 

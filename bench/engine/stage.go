@@ -80,7 +80,7 @@ func (e *Engine) Heads(until int64) Heads {
 		if sc.pushes == nil {
 			continue
 		}
-		for sc.pushes.busy.Load() > 0 && e.clock.now() < until {
+		for !sc.pushes.resting() && e.clock.now() < until {
 			if !e.sleepUntil(min(until, e.clock.now()+int64(5*time.Millisecond))) {
 				break
 			}
