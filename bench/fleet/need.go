@@ -38,7 +38,7 @@ func needOf(p *plan.Plan, pins map[string][]netip.Addr, machines int) watch.Need
 			n.LocalServer = n.LocalServer || a.Addr().IsLoopback()
 		}
 	}
-	if p.FindMax != "" && p.FindOf == "connections" {
+	if p.FindMax != "" && p.FindOf == plan.OfConnections {
 		n.Connections = max(n.Connections, int(p.FindTop))
 	}
 	n.Connections = (n.Connections + machines - 1) / machines

@@ -91,7 +91,7 @@ func (r *run) scenario(i int, res *stageResult) report.Scenario {
 	}
 	if p.Model == plan.Open {
 		s.Rate = p.OpsRate()
-		if r.search != nil && r.p.FindOf != "connections" && len(r.search.Steps) > 0 {
+		if r.search != nil && r.p.FindOf != plan.OfConnections && len(r.search.Steps) > 0 {
 			s.Rate *= r.scaleOf(res)
 		}
 	}

@@ -135,12 +135,37 @@ func (r *run) prepare() error {
 
 // place finds out how many workers each machine needs, and what caps them.
 func (r *run) place() error {
+	err := r.placeAll()
+	if most := r.most(); most > 0 && r.p.FindMax != "" && r.p.FindOf == plan.OfConnections && float64(most) < r.p.FindTop {
+		r.p = r.p.Clone()
+		r.p.FindTop = float64(most)
+		r.warn(fmt.Sprintf("the search ends at %d connections, which is what can be had here", most))
+		err = r.placeAll()
+	}
+	return r.judgePlaces(err)
+}
+
+// most is the largest number of connections that works, if that is fewer than
+// the run wants; else 0.
+func (r *run) most() (most int64) {
+	for i := range r.machines {
+		for _, f := range r.machines[i].place.Findings {
+			if f.Level == watch.Blocks && f.Most > 0 && (most == 0 || f.Most < most) {
+				most = f.Most
+			}
+		}
+	}
+	return most * int64(len(r.machines))
+}
+
+// placeAll asks all machines.
+func (r *run) placeAll() error {
 	machines := max(len(r.p.Agents), 1)
 	need := needOf(r.p, r.pins, machines)
 	if len(r.p.Agents) == 0 {
 		p, err := placeHere(need)
 		r.machines = []machine{{name: "this machine", agent: -1, place: p, env: watch.Environment()}}
-		return r.judgePlaces(err)
+		return err
 	}
 	r.machines = make([]machine, machines)
 	g, ctx := errgroup.WithContext(r.wish)
@@ -155,7 +180,7 @@ func (r *run) place() error {
 			return nil
 		})
 	}
-	return r.judgePlaces(g.Wait())
+	return g.Wait()
 }
 
 // judgePlaces turns findings into warnings, and those that block into an error.
@@ -376,8 +401,9 @@ func (r *run) memory() (sum int64) {
 	return sum
 }
 
-// ended tells whether the run should come to its end.
-func (r *run) ended() bool { return r.wish.Err() != nil }
+// ended tells whether the run should come to its end: somebody wants it to, its
+// time is over, or a worker has gone.
+func (r *run) ended() bool { return r.wish.Err() != nil || r.failed != nil }
 
 // wait polls until until is true or the run should end, and collects once a second.
 func (r *run) wait(every time.Duration, until func() bool) {

@@ -2,8 +2,14 @@ package fleet_test
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -156,27 +162,46 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestFindMax: the search finds the rate at which a server that is slow from
-// some rate on stops to hold the goal.
+// TestFindMax: the search finds the rate from which on a server loses messages.
+// That it does is told by the step that is shown, so that a busy machine does not
+// count.
 func TestFindMax(t *testing.T) {
 	const capacity = 1500 // per second
-	gate := time.NewTicker(time.Second / capacity)
-	defer gate.Stop()
-	srv := faulty.Start(t, faulty.Options{OnMessage: func(string, []byte) { <-gate.C }})
+	srv := faulty.Start(t, faulty.Options{})
 	p := short(plan.Echo, srv.URL())
-	p.Duration = 500 * time.Millisecond
-	p.Scenarios[0].Connections = 1
-	p.Scenarios[0].Rate = 250
-	p.FindMax, p.FindTop = "p99<150ms", 16000
-	r := carry(t, t.Context(), p)
+	p.Duration, p.Settle = 400*time.Millisecond, 500*time.Millisecond
+	p.Scenarios[0].Rate, p.Scenarios[0].ReplyTimeout = 250, time.Minute
+	p.FindMax, p.FindTop = "lost<1", 16000
+	if err := p.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	opt := options()
+	opt.Progress = func(pr report.Progress) {
+		var n int
+		var rate float64
+		if _, err := fmt.Sscanf(pr.Step, "step %d: %f/s", &n, &rate); err == nil && pr.Phase == "warmup" {
+			f := faulty.Faults{}
+			if rate > capacity {
+				f.DropEvery = 10
+			}
+			srv.SetFaults(f)
+		}
+	}
+	r, err := fleet.Run(t.Context(), p, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if r.Search == nil {
 		t.Fatal("no search in the report")
 	}
 	for _, s := range r.Search.Steps {
 		t.Logf("%+v", s)
 	}
-	if r.Search.Best < capacity/2 || r.Search.Best > capacity*2 || r.Search.Bound != "server" {
+	if r.Search.Best < capacity*.94 || r.Search.Best > capacity || r.Search.Bound != "server" || len(r.Search.Steps) > 10 {
 		t.Errorf("got %+v, want about %d", r.Search, capacity)
+	}
+	if s := r.Scenarios[0]; s.Rate != r.Search.Best || s.Measured.Counts.Lost != 0 {
+		t.Errorf("the report shows %.0f/s with %d lost, want the best step", s.Rate, s.Measured.Counts.Lost)
 	}
 }
 
@@ -237,5 +262,80 @@ func TestNoResult(t *testing.T) {
 	}
 	if r.Verdict != report.NoResult || !r.Client.Bottleneck || !strings.Contains(strings.Join(r.Reasons, " "), "it was slow") {
 		t.Errorf("got %s: %q", r.Verdict, r.Reasons)
+	}
+}
+
+// TestWorkerDies: a run whose worker is killed ends at once, with an error in its
+// report.
+func TestWorkerDies(t *testing.T) {
+	srv := faulty.Start(t, faulty.Options{})
+	p := short(plan.Echo, srv.URL())
+	p.Duration, p.Workers = time.Minute, 2
+	if err := p.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	opt := options()
+	killed := false
+	opt.Progress = func(pr report.Progress) {
+		if pr.Phase != "measure" || killed {
+			return
+		}
+		killed = true
+		pids := children(t)
+		if len(pids) != 2 {
+			t.Errorf("got %d workers, want 2", len(pids))
+		}
+		for _, pid := range pids[:1] {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	r, err := fleet.Run(t.Context(), p, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict != report.Errored || !strings.Contains(strings.Join(r.Reasons, " "), "the worker has ended") {
+		t.Errorf("got %s: %q", r.Verdict, r.Reasons)
+	}
+	if r.Seconds > 30 {
+		t.Errorf("the run went on for %.0f s", r.Seconds)
+	}
+}
+
+// children lists the processes that this one has started.
+func children(t *testing.T) (pids []int) {
+	t.Helper()
+	tasks, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range tasks {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, f := range strings.Fields(string(b)) {
+			pid, err := strconv.Atoi(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// TestSearchOfConnections: the search raises the number of connections until the
+// server has no more.
+func TestSearchOfConnections(t *testing.T) {
+	const most = 60
+	var srv *faulty.Server
+	srv = faulty.Start(t, faulty.Options{User: func(*http.Request) (string, bool) { return "", srv.Conns() < most }})
+	p := short(plan.Echo, srv.URL())
+	p.Duration, p.Warmup, p.Settle = 300*time.Millisecond, time.Nanosecond, 500*time.Millisecond
+	p.Scenarios[0].Connections, p.Scenarios[0].Rate = 10, 100
+	p.FindMax, p.FindOf, p.FindTop = "p99<5s", plan.OfConnections, 1000
+	r := carry(t, t.Context(), p)
+	if r.Search == nil || r.Search.Best < most*0.9 || r.Search.Best > most*1.1 || r.Search.Bound != "server" {
+		t.Errorf("got %+v, want about %d", r.Search, most)
 	}
 }

@@ -29,7 +29,7 @@ func (r *run) find() error {
 	of := r.p.FindOf
 	r.search = &report.Search{Goal: r.p.FindMax, Of: of}
 	first, top := r.p.FindStart(), r.p.FindTop
-	if of != "connections" {
+	if of != plan.OfConnections {
 		if err := r.give(r.p); err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ func (r *run) find() error {
 		default:
 			value = math.Sqrt(good * bad)
 		}
-		if value = roundValue(value, of == "connections"); value == good || value == bad {
+		if value = roundValue(value, of == plan.OfConnections); value == good || value == bad {
 			return r.found(good)
 		}
 	}
@@ -103,14 +103,14 @@ const clientNote = "the client was the bottleneck"
 func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, err error) {
 	unit := "/s"
 	p := r.p
-	if r.p.FindOf == "connections" {
+	if r.p.FindOf == plan.OfConnections {
 		unit, scale = " connections", 1
 		p = r.p.At(value)
 	}
 	r.mu.Lock()
 	r.step = fmt.Sprintf("step %d: %.0f%s", n+1, value, unit)
 	r.mu.Unlock()
-	if r.p.FindOf == "connections" {
+	if r.p.FindOf == plan.OfConnections {
 		if err := r.give(p); err != nil {
 			return false, err
 		}
@@ -152,7 +152,7 @@ func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, er
 		step.Held, step.Note = false, "cut short"
 	case rep.Client.Bottleneck:
 		step.Held, step.Note = false, clientNote
-	case step.Reached < 0.99*value:
+	case step.Reached < 0.99*value-edge(res, r.p.FindOf):
 		step.Held, step.Note = false, fmt.Sprintf("only %.0f%s were reached", step.Reached, unit)
 	}
 	r.search.Steps = append(r.search.Steps, step)
@@ -162,12 +162,20 @@ func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, er
 	return step.Held, nil
 }
 
+// edge is what the ends of a measured period may take off a rate: two operations.
+func edge(res *stageResult, of string) float64 {
+	if of == plan.OfConnections || res.seconds <= 0 {
+		return 0
+	}
+	return 2 / res.seconds
+}
+
 // reached is the value that a step came to.
 func reached(rep *report.Report, of string) (v float64) {
 	for i := range rep.Scenarios {
 		s := &rep.Scenarios[i]
 		switch {
-		case of == "connections":
+		case of == plan.OfConnections:
 			v += float64(s.Connections)
 		case s.Seconds > 0 && plan.Kind(s.Kind).Publishes():
 			v += float64(s.Measured.Counts.Published) / s.Seconds
