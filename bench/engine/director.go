@@ -103,16 +103,22 @@ func (c *churning) dial() *dial {
 
 // at begins an attempt when it is due. Any goroutine.
 func (d *director) at(x *dial) {
-	if x.due <= d.e.clock.now() {
+	if d.keep(x) {
 		d.e.dialers.start(x)
-		return
 	}
+}
+
+// keep keeps an attempt until it is due, unless nothing is begun any more. It is
+// true when that is now.
+func (d *director) keep(x *dial) (now bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.off {
-		heap.Push(&d.later, x)
-		d.e.pacer.wake()
+	if d.off || x.due <= d.e.clock.now() {
+		return !d.off
 	}
+	heap.Push(&d.later, x)
+	d.e.pacer.wake()
+	return false
 }
 
 // churn begins the coming and going of a stage.

@@ -192,6 +192,7 @@ func (e *Engine) Close() {
 	e.stop.Do(func() {
 		close(e.stopped)
 		e.director.idle()
+		e.endStorms()
 		e.dialers.stop()
 		for _, sc := range e.scenarios {
 			if sc.pushes != nil {

@@ -114,15 +114,15 @@ func TestClosedModelWithLosses(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []plan.Kind{plan.Heartbeat, plan.Echo} {
 		srv := faulty.Start(t, faulty.Options{Faults: faulty.Faults{DropEvery: 2}})
-		sc := plan.Scenario{Kind: kind, URL: srv.URL(), Connections: 4, Model: plan.Closed, ReplyTimeout: 200 * time.Millisecond, Think: 5 * time.Millisecond}
+		sc := plan.Scenario{Kind: kind, URL: srv.URL(), Connections: 4, Model: plan.Closed, ReplyTimeout: 150 * time.Millisecond, Think: 5 * time.Millisecond}
 		if kind == plan.Echo {
 			sc.Outstanding = 3
 		}
 		r := newRig(t, sc)
 		r.srv = srv
 		r.connect()
-		st := r.traffic(100*time.Millisecond, 1400*time.Millisecond) // the warm-up's end is no dead end either
-		r.e.sleepUntil(st.To - int64(400*time.Millisecond))
+		st := r.traffic(100*time.Millisecond, 2*time.Second) // the warm-up's end is no dead end either
+		r.e.sleepUntil(st.To - int64(time.Second))
 		before := srv.Stats().Received
 		eventually(t, "requests at the end as at the beginning", func() bool { return srv.Stats().Received > before })
 		r.settle(st)

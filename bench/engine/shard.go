@@ -183,7 +183,6 @@ func (s *shard) due() {
 
 // run does what other goroutines want and what is due.
 func (s *shard) run() {
-
 	s.mu.Lock()
 	ops := s.ops
 	s.ops = nil

@@ -127,11 +127,7 @@ func (e *Engine) Settle(heads Heads, until int64) {
 // end as failed. Nothing is begun any more afterwards.
 func (e *Engine) Disconnect() {
 	e.director.idle()
-	for _, sc := range e.scenarios {
-		if sc.storm != nil {
-			sc.storm.cut(e.clock.now())
-		}
-	}
+	e.endStorms()
 	e.dialers.stop()
 	for _, sc := range e.scenarios {
 		if sc.slow != nil {

@@ -126,6 +126,15 @@ func (st *storming) cut(to int64) {
 	}
 }
 
+// endStorms ends all storms at once.
+func (e *Engine) endStorms() {
+	for _, sc := range e.scenarios {
+		if sc.storm != nil {
+			sc.storm.cut(e.clock.now())
+		}
+	}
+}
+
 // lost hears that a connection of the scenario ended that nobody dropped. In a
 // cycle it counts as dropped, and has to come back. Loop only.
 func (st *storming) lost(c *conn) {

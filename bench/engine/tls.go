@@ -82,7 +82,7 @@ func (t *tlsConn) read(c *conn) {
 		}
 		n, err := t.tc.Read(buf[have:])
 		have += n
-		gone := err != nil
+		gone := err != nil // not written to again: the loop reads it
 		used := 0
 		posted := t.s.post(func() {
 			t.s.now = t.s.e.clock.now()
@@ -100,7 +100,8 @@ func (t *tlsConn) read(c *conn) {
 		select {
 		case <-t.taken:
 		case <-t.s.e.stopped:
-			gone = true
+			t.close(false)
+			return
 		}
 		if gone {
 			break
