@@ -1,10 +1,7 @@
 package engine
 
 import (
-	"runtime"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,25 +24,4 @@ func monotonic(now time.Time) int64 {
 		}
 	}
 	return at
-}
-
-// sleeper sleeps to within some 20 us, where Go's timers round to a millisecond
-// when a process is idle. It belongs to one goroutine.
-type sleeper struct{}
-
-// newSleeper ties the goroutine to its thread and asks the kernel not to batch
-// the thread's timers with others.
-func newSleeper() sleeper {
-	runtime.LockOSThread()
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
-	return sleeper{}
-}
-
-// sleep waits for d; d <= 0 returns at once.
-func (sleeper) sleep(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	ts := unix.NsecToTimespec(int64(d))
-	_, _, _ = syscall.Syscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, 0, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
 }

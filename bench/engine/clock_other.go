@@ -6,9 +6,3 @@ import "time"
 
 // monotonic falls back to the wall clock, which the processes of a machine share.
 func monotonic(now time.Time) int64 { return now.UnixNano() }
-
-type sleeper struct{}
-
-func newSleeper() sleeper { return sleeper{} }
-
-func (sleeper) sleep(d time.Duration) { time.Sleep(d) }

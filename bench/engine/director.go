@@ -8,7 +8,7 @@ import (
 )
 
 // director begins what no loop begins by itself: connects and publishes. The
-// pacer calls it; it never blocks.
+// first loop calls it; it never blocks.
 type director struct {
 	e  *Engine
 	mu sync.Mutex
@@ -49,6 +49,9 @@ func (h *dialHeap) Pop() any {
 	*h = old[:len(old)-1]
 	return d
 }
+
+// wake has the first loop look at what is to come. Any goroutine.
+func (d *director) wake() { d.e.shards[0].post(func() {}) }
 
 // fire begins what is due and returns when the next thing is.
 func (d *director) fire(now int64) int64 {
@@ -117,7 +120,7 @@ func (d *director) keep(x *dial) (now bool) {
 		return !d.off
 	}
 	heap.Push(&d.later, x)
-	d.e.pacer.wake()
+	d.wake()
 	return false
 }
 
@@ -126,7 +129,7 @@ func (d *director) churn(st Stage) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.churns = nil
-	defer d.e.pacer.wake()
+	defer d.wake()
 	for _, sc := range d.e.scenarios {
 		if sc.Kind == plan.Churn && !d.off {
 			d.churns = append(d.churns, &churning{sc: sc,
@@ -180,7 +183,7 @@ func (e *Engine) ramp(sc *scenario, at int64, want int) {
 		return
 	}
 	sc.quota.Store(int64(want))
-	defer e.pacer.wake()
+	defer e.director.wake()
 	e.director.ramps = append(e.director.ramps, &ramp{
 		sc: sc, next: have, until: want,
 		sched: newSchedule(plan.Constant, sc.ConnectRate, at, never, sc.own, [2]uint64{}),

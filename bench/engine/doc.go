@@ -4,8 +4,7 @@
 //
 // An [Engine] runs gnet event loops. Each is one shard: it owns its connections
 // and everything that is counted about them, so none of that needs a lock. A
-// pacer thread knows when the next operation is due and wakes the loop that has
-// it; dialers connect and hand established sockets to the loops; publishers call
+// timer of the kernel wakes a loop when its next operation is due; dialers connect and hand established sockets to the loops; publishers call
 // the server's HTTP interface. No connection has a goroutine, but those over
 // TLS, whose handshake and records the standard library reads with one.
 //

@@ -22,7 +22,6 @@ type Engine struct {
 	shards              []*shard
 	dialers             *dialers
 	director            *director
-	pacer               *pacer
 	ticks, droppedTicks atomic.Int64 // looks at what is due, and those that came too late
 	sessions            tls.ClientSessionCache
 	tlsConns            tlsSet
@@ -51,7 +50,6 @@ func New(job Job) (e *Engine, err error) {
 	}
 	e.dialers = newDialers(e)
 	e.director = &director{e: e}
-	e.pacer = newPacer(e)
 	for i := range job.Plan.Scenarios {
 		sc, err := newScenario(i, &job.Plan.Scenarios[i], job.Shares[i], job.Pins)
 		if err != nil {
@@ -73,7 +71,7 @@ func New(job Job) (e *Engine, err error) {
 	return e, nil
 }
 
-// start starts loops and pacer, and gives scenarios what they have beside
+// start starts the loops, and gives scenarios what they have beside
 // connections.
 func (e *Engine) start() (err error) {
 	for _, s := range e.shards {
@@ -81,7 +79,6 @@ func (e *Engine) start() (err error) {
 			return err
 		}
 	}
-	e.pacer.start()
 	for _, sc := range e.scenarios {
 		switch {
 		case sc.Kind == plan.Storm:
@@ -130,7 +127,8 @@ func (e *Engine) Open() (n int64) {
 	return n
 }
 
-// Pace tells how often the pacer has looked, and how many looks came too late.
+// Pace tells how often the loops have looked at what was due, and how many looks
+// came too late.
 // Any goroutine.
 func (e *Engine) Pace() (ticks, dropped int64) {
 	return e.ticks.Load(), e.droppedTicks.Load()
@@ -203,7 +201,6 @@ func (e *Engine) Close() {
 			}
 		}
 		e.storms.Wait()
-		e.pacer.close()
 		e.tlsConns.closeAll()
 		for _, s := range e.shards {
 			s.stop()

@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 	if childMain() {
 		return
 	}
-	// Loops, pacers and servers share the process: each wants a processor when it
+	// Loops and servers share the process: each wants a processor when it
 	// comes out of the kernel, as a worker of its own would have one.
 	runtime.GOMAXPROCS(max(runtime.NumCPU(), 8))
 	// The tests wait far more than they compute.

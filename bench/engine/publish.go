@@ -104,7 +104,7 @@ func (p *publishing) begin(st Stage) {
 	d := p.e.director
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	defer d.e.pacer.wake()
+	defer d.wake()
 	p.stage, p.turn = st, 0
 	seed := [2]uint64{p.e.job.Plan.Seed, uint64(p.sc.idx)<<48 | uint64(st.Number)<<32 | uint64(p.e.job.Worker)}
 	p.sched = newSchedule(p.sc.Arrival, p.sc.rate(st.Scale), st.At, st.To, own, seed)
@@ -172,7 +172,7 @@ func (p *publishing) resting() bool {
 }
 
 // finish ends a stage: it refuses what still waits for a publisher, gives up what
-// the pacer has not come to, and returns how far the publishers have come.
+// has not begun, and returns how far the publishers have come.
 // Scenarios that do not broadcast have no heads.
 func (p *publishing) finish() (h []Head) {
 	p.e.director.mu.Lock()

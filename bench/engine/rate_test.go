@@ -1,3 +1,5 @@
+//go:build linux
+
 package engine
 
 import (
@@ -32,7 +34,7 @@ func (w *witness) see(_ string, payload []byte) {
 	w.came = append(w.came, now)
 }
 
-// metronome wakes a thread of its own at a pace, as the pacer does, until it is
+// metronome wakes a thread of its own at a pace, until it is
 // stopped, and returns the gaps it managed, sorted, in ns.
 func metronome(pace time.Duration) (stop func() []float64) {
 	end, gaps := make(chan struct{}), make(chan []float64)

@@ -194,6 +194,9 @@ func (s *shard) run() {
 	for _, g := range s.groups {
 		next = min(next, g.pump())
 	}
+	if s.idx == 0 {
+		next = min(next, s.e.director.fire(s.now))
+	}
 	if s.now-s.lastRun >= housekeeping {
 		s.lastRun = s.now
 		s.housekeep()

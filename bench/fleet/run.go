@@ -191,7 +191,7 @@ func (r *run) judgePlaces(err error) error {
 		for _, f := range m.place.Findings {
 			text := f.Text
 			if f.Fix != "" {
-				text += " " + f.Fix
+				text += " (" + f.Fix + ")"
 			}
 			if m.agent >= 0 {
 				text = m.name + ": " + text
