@@ -104,8 +104,8 @@ func TestClosedModel(t *testing.T) {
 	r.connect()
 	r.run(time.Second)
 	r.disconnect()
-	if c := r.total[0].Measured.Counts; c.OK < 150 || c.OK > 500 || c.OK != c.Sent || c.OK%50 != 0 {
-		t.Errorf("got %+v, want up to 500 in steps of 50", c)
+	if c := r.total[0].Measured.Counts; c.OK < 100 || c.OK > 500 || c.OK != c.Sent {
+		t.Errorf("got %+v, want up to 500", c)
 	}
 }
 

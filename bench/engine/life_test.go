@@ -280,14 +280,16 @@ func TestBackpressureInTheClosedModel(t *testing.T) {
 	r := newRig(t, plan.Scenario{Kind: plan.Echo, URL: srv.URL(), Connections: 2, Model: plan.Closed, Outstanding: 200, Message: "{{.Mark}}{{.Pad 100000}}"})
 	r.connect()
 	srv.SetFaults(faulty.Faults{NoRead: true})
-	st := r.traffic(0, 1500*time.Millisecond)
+	st := r.traffic(0, 3*time.Second)
 	eventually(t, "full sockets", func() bool { r.collect(); return r.all(0).Refused > 0 })
+	full := r.all(0).Sent
 	srv.SetFaults(faulty.Faults{})
+	eventually(t, "more to be sent", func() bool { r.collect(); return r.all(0).Sent > full })
 	r.e.sleepUntil(st.To)
 	r.e.Settle(nil, r.e.clock.now()+int64(patience))
 	r.disconnect()
-	if c := r.all(0); c.OK != c.Sent || c.Sent < 400 || c.Lost != 0 {
-		t.Errorf("got %+v, want all that was sent, and more than fits", c)
+	if c := r.all(0); c.OK != c.Sent || c.Lost != 0 {
+		t.Errorf("got %+v, want all that was sent", c)
 	}
 }
 

@@ -34,8 +34,8 @@ func (w *witness) see(_ string, payload []byte) {
 	w.came = append(w.came, now)
 }
 
-// metronome wakes a thread of its own at a pace, until it is
-// stopped, and returns the gaps it managed, sorted, in ns.
+// metronome wakes a thread of its own at a pace, until it is stopped, and returns
+// the gaps it managed, sorted, in ns.
 func metronome(pace time.Duration) (stop func() []float64) {
 	end, gaps := make(chan struct{}), make(chan []float64)
 	go func() {
@@ -179,35 +179,38 @@ func TestEvery(t *testing.T) {
 // A server that stands still for a while hurts everybody who asks meanwhile. The
 // open model has them all; the closed one asks no more, and hides it.
 func TestStallShowsInTheOpenModel(t *testing.T) {
-	t.Parallel()
 	const connections, stalls, length = 4, 2, 200 * time.Millisecond
-	measure := func(sc plan.Scenario) *stats.Hist {
+	measure := func(sc plan.Scenario, faults faulty.Faults) *stats.Hist {
 		srv := faulty.Start(t, faulty.Options{})
 		sc.Kind, sc.URL, sc.Connections = plan.Echo, srv.URL(), connections
 		r := newRig(t, sc)
 		r.srv = srv
 		r.connect()
-		srv.SetFaults(faulty.Faults{Stall: faulty.Stall{Every: time.Second, For: length}})
+		srv.SetFaults(faults)
 		r.run(stalls * time.Second)
 		r.disconnect()
 		return r.total[0].Measured.Hists[stats.Latency]
 	}
-	// A machine that is busy with other things stalls as well, and everybody.
+	stall := faulty.Faults{Stall: faulty.Stall{Every: time.Second, For: length}}
+	asking := plan.Scenario{Model: plan.Closed, Think: time.Millisecond}
 	for try := 1; ; try++ {
-		open := measure(plan.Scenario{Rate: 1000})
-		closed := measure(plan.Scenario{Model: plan.Closed, Think: time.Millisecond})
-		// Due in the first half of a stall: half the length times the rate.
+		open, closed := measure(plan.Scenario{Rate: 1000}, stall), measure(asking, stall)
+		// Due in the first half of a stall: half its length times the rate.
 		if n := open.Above(length / 2); n < stalls*50 || open.Max() < length*3/4 || closed.Max() < length*3/4 {
 			t.Fatalf("open model: %d over %v, longest %v; closed model: longest %v", n, length/2, open.Max(), closed.Max())
 		}
-		ratio := float64(open.Quantile(.99)) / float64(closed.Quantile(.99))
-		hurt := closed.Above(length / 2)
-		if ratio >= 20 && hurt <= 2*stalls*connections {
+		p99, hidden, hurt := open.Quantile(.99), closed.Quantile(.99), closed.Above(length/2)
+		if p99 >= 20*hidden && hurt <= 2*stalls*connections {
 			return
 		}
-		if try == 3 {
+		// A machine that is busy with other things stalls as well, and everybody.
+		if try == 2 {
+			if idle := measure(asking, faulty.Faults{}).Quantile(.99); idle > length/50 {
+				t.Logf("the machine is too busy to tell: p99 of the closed model is %v without a stall", idle)
+				return
+			}
 			t.Fatalf("p99 %v in the open model, %v in the closed one: want it at least 20 times as long. %d of %d of the closed one over %v",
-				open.Quantile(.99), closed.Quantile(.99), hurt, closed.Count(), length/2)
+				p99, hidden, hurt, closed.Count(), length/2)
 		}
 	}
 }

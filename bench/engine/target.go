@@ -75,7 +75,10 @@ func (h *hostport) tcp(n uint64) *net.TCPAddr {
 
 // cutURL cuts a URL where its authority ends.
 func cutURL(rawURL string) (origin, rest string) {
-	start := strings.Index(rawURL, "://") + len("://")
+	start := 0
+	if i := strings.Index(rawURL, "://"); i >= 0 {
+		start = i + len("://")
+	}
 	if i := strings.IndexAny(rawURL[start:], "/?"); i >= 0 {
 		return rawURL[:start+i], rawURL[start+i:]
 	}
