@@ -216,7 +216,7 @@ func TestScreenDoesNotFlicker(t *testing.T) {
 	e := newTerminal(t, 80, 24)
 	d := openScreen(t, e, Options{})
 	d.Show(heartbeatRun(40))
-	e.shows("0:40")
+	e.shows("q: end the run and report") // the last row
 	before := len(e.sent())
 	d.Show(heartbeatRun(41))
 	e.shows("0:41")

@@ -121,11 +121,11 @@ func (u *UI) change(apply func()) {
 		return
 	}
 	apply()
+	u.version++
 	u.wake()
 }
 
 func (u *UI) wake() {
-	u.version++
 	close(u.changed)
 	u.changed = make(chan struct{})
 }

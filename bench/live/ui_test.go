@@ -48,7 +48,7 @@ func httpClient(t *testing.T) *http.Client {
 }
 
 func TestUIAddress(t *testing.T) {
-	for _, addr := range []string{"", ":0", "127.0.0.1:0", "localhost:0", "0.0.0.0:0"} {
+	for _, addr := range []string{"", ":0", "127.0.0.1:0", "localhost:0"} {
 		u, err := NewUI(addr, UIOptions{})
 		if err != nil {
 			t.Fatalf("%q: %v", addr, err)
@@ -63,6 +63,13 @@ func TestUIAddress(t *testing.T) {
 			t.Errorf("%q: second Close: %v", addr, err)
 		}
 		u.Show(heartbeatRun(1)) // after Close: nothing
+	}
+	for host, want := range map[string]string{
+		"": "http://127.0.0.1:80/", "0.0.0.0": "http://127.0.0.1:80/", "::": "http://127.0.0.1:80/", "::1": "http://[::1]:80/", "bench.example": "http://bench.example:80/",
+	} {
+		if got := urlOf(host, &net.TCPAddr{Port: 80}); got != want {
+			t.Errorf("URL of host %q: %s, want %s", host, got, want)
+		}
 	}
 	if _, err := NewUI("localhost", UIOptions{}); err == nil || !strings.Contains(err.Error(), `"localhost"`) {
 		t.Errorf("no port: %v", err)
@@ -283,7 +290,7 @@ func TestStream(t *testing.T) {
 	}
 	var f finish
 	if err := json.Unmarshal([]byte(last.data), &f); err != nil || last.name != "finish" {
-		t.Fatalf("last event %+v: %v", last, err)
+		t.Fatalf("last event %+v: %v; the stream ended with %v", last, err, late.body.Err())
 	}
 	if f.HTML != reportPage || f.Verdict != report.NoResult {
 		t.Errorf("got %+v", f)
