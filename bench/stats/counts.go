@@ -4,6 +4,24 @@ import "reflect"
 
 // Counts is what a scenario counts. All are totals over the time a [Sample] or
 // a report speaks of.
+//
+// What belongs together agrees, nothing is counted twice:
+//
+//   - Connects = Connected + ConnectFailed, and Connected = Closed + Left, over a
+//     whole run. Connections that others make way for, churners, publishers via
+//     client and slow clients, are counted with the scenario's own.
+//   - Arrivals = Sent + Refused + Dropped of requests, and Published +
+//     PublishFailed + Refused + Dropped of publishes, in the measured period.
+//   - Expected = OK + Lost + Cut + Wrong + OutOfOrder, in the measured period
+//     once it has been settled: each message that was due became exactly one of
+//     them. Beside it are Late, which is counted in Lost as well, Duplicate and
+//     Unexpected. A message of which nobody knows which it was, damaged or in
+//     frames that broke the protocol, stands for one that was due on its
+//     connection; if none was, it counts as expected.
+//
+// A reply with no mark in it, as to a heartbeat, is taken for the one that is
+// awaited: where the server both repeats and drops replies, one may hide the
+// other.
 type Counts struct {
 	// Connections.
 	Connects      int64 `json:"connects"`       // attempts begun
@@ -33,9 +51,9 @@ type Counts struct {
 	// What became of each message that should have come.
 	Expected   int64 `json:"expected"`     // replies and deliveries that were due
 	OK         int64 `json:"ok"`           // came once, whole, in order, in time
-	Lost       int64 `json:"lost"`         // never came although the connection lived
-	Cut        int64 `json:"cut"`          // never came because the connection ended
-	Late       int64 `json:"late"`         // came after the reply timeout; also counted in Lost
+	Lost       int64 `json:"lost"`         // never came, or late, although the connection lived
+	Cut        int64 `json:"cut"`          // never came because the connection ended; of broadcasts all that it would have got until the end
+	Late       int64 `json:"late"`         // came after the reply timeout, or after the end; also counted in Lost
 	Duplicate  int64 `json:"duplicate"`    // came again
 	OutOfOrder int64 `json:"out_of_order"` // came after a later one of the same publisher
 	Wrong      int64 `json:"wrong"`        // came with other bytes than were sent, or broke the protocol

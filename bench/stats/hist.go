@@ -3,6 +3,7 @@ package stats
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -77,13 +78,17 @@ func (h *Hist) Count() int64 {
 	return h.h.TotalCount()
 }
 
-// Quantile returns the duration that a share q (0 to 1) of the recorded ones
-// does not exceed; 0 when h is empty. It never exceeds Max.
+// Quantile returns the shortest of the recorded durations that a share q (0 to 1)
+// of them does not exceed, to the precision of the histogram; 0 when h is empty.
+// It lies between Min and Max.
 func (h *Hist) Quantile(q float64) time.Duration {
-	if h.Count() == 0 {
+	n := float64(h.Count())
+	if n == 0 {
 		return 0
 	}
-	return time.Duration(min(h.h.ValueAtPercentile(min(max(q, 0), 1)*100), h.max))
+	// The library rounds ranks, so that of few durations a share near 0 would be none.
+	rank := max(math.Ceil(min(max(q, 0), 1)*n*(1-1e-12)), 1)
+	return time.Duration(min(max(h.h.ValueAtPercentile(rank/n*100), h.min), h.max))
 }
 
 // Above returns how many of the recorded durations exceed d, to the precision
