@@ -153,21 +153,16 @@ func TestExpectAnything(t *testing.T) {
 // A reply that depends on the connection is compared with what this one has to get.
 func TestExpectTemplate(t *testing.T) {
 	t.Parallel()
-	srv := faulty.Start(t, faulty.Options{})
-	for expected, want := range map[string]func(stats.Counts) int64{
-		"user u{{.ID}} {{.User}}": func(c stats.Counts) int64 { return c.OK },
-		"user u{{.ID}} {{.ID}}!!": func(c stats.Counts) int64 { return c.Wrong + c.Unexpected },
-	} {
+	for expected, want := range map[string]stats.Counts{"user u{{.ID}} {{.User}}": {}, "user u{{.ID}} v{{.ID}}": {Wrong: 150}} {
+		srv := faulty.Start(t, faulty.Options{})
 		r := newRig(t, plan.Scenario{Kind: plan.Heartbeat, URL: srv.URL(), Connections: 20, Rate: 500, FirstID: 95,
 			User: "u{{.ID}}", Message: "user {{.User}} u{{.ID}}", Expect: expected})
+		r.srv = srv
 		r.connect()
-		sent := srv.Stats().Sent
-		st := r.traffic(0, short)
-		r.e.sleepUntil(st.To)
-		eventually(t, "all replies", func() bool { r.collect(); return r.all(0).Received >= 20 && r.all(0).Received == srv.Stats().Sent-sent })
-		r.e.Settle(nil, r.e.clock.now())
+		r.run(short)
 		r.disconnect()
-		if c := r.all(0); want(c) != c.Received || c.Received == 0 {
+		expect(t, r.all(0), want)
+		if c := r.all(0); c.OK != 150-want.Wrong {
 			t.Errorf("%s: got %+v", expected, c)
 		}
 	}

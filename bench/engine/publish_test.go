@@ -138,8 +138,8 @@ func TestPublishSurvivesIdleConnections(t *testing.T) {
 	if c := r.all(0); c.Published != 5 || c.PublishFailed != 0 {
 		t.Errorf("got %+v: %v", c, r.total[0].Measured.Causes)
 	}
-	if n := opened.Load(); n != 5 {
-		t.Errorf("%d connections, want 5", n)
+	if n := opened.Load(); n < 2 {
+		t.Errorf("%d connections: none was closed in between", n)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestPublishTimeout(t *testing.T) {
 	})
 	sc := load("broadcast", srv)
 	sc.Rate = 10
-	sc.Publish = &plan.Publish{URL: front.URL, Timeout: 300 * time.Millisecond}
+	sc.Publish = &plan.Publish{URL: front.URL, Timeout: 2 * time.Second}
 	r := newRig(t, sc)
 	r.srv = srv
 	r.connect()
