@@ -55,6 +55,11 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) (*report.Report, error)
 	// What is under way is brought to its end when ctx is over; hurry bounds that.
 	r.work, r.abort = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer r.abort(nil)
+	stop := context.AfterFunc(limited, func() {
+		late := time.AfterFunc(p.Settle+hurry, func() { r.abort(errSilent) })
+		context.AfterFunc(r.work, func() { late.Stop() })
+	})
+	defer stop()
 	defer r.close()
 	if err := r.prepare(); err != nil {
 		return nil, err
@@ -62,6 +67,13 @@ func Run(ctx context.Context, p *plan.Plan, opt Options) (*report.Report, error)
 	err := r.lead()
 	return r.report(err), nil
 }
+
+// hurry is how long workers have, beyond the plan's settling, to answer when the
+// run should end.
+const hurry = 30 * time.Second
+
+// errSilent says that they did not.
+var errSilent = errors.New("a worker does not answer")
 
 // random is a number nobody else is likely to have.
 func random() uint32 {
@@ -354,6 +366,7 @@ func (r *run) connect(p *plan.Plan) error {
 		return nil
 	}
 	r.enter(connect, longest)
+	began := time.Now()
 	if _, err := r.all(request{Op: opRamp, At: engine.Now() + int64(stepAhead), Want: want}); err != nil {
 		return err
 	}
@@ -373,6 +386,9 @@ func (r *run) connect(p *plan.Plan) error {
 	r.collect()
 	if failure != nil || r.ended() {
 		return failure
+	}
+	if took := time.Since(began) - stepAhead; took > 2*time.Second && took > longest*3/2 {
+		r.warn(fmt.Sprintf("the ramp took %.1f s instead of %.1f s: connects waited for their turn, and for the server", took.Seconds(), longest.Seconds()))
 	}
 	r.ramped = r.tally.opened()
 	r.after = r.memory()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 )
@@ -64,7 +65,7 @@ func (p *process) Read(b []byte) (int, error) {
 	}
 	if errors.Is(err, io.EOF) {
 		if text := p.stderr.text(); text != "" {
-			err = fmt.Errorf("it said: %s", text)
+			err = fmt.Errorf("it said: %s", lastLines(text))
 		}
 	}
 	return n, err
@@ -92,7 +93,8 @@ type tail struct {
 	b  []byte
 }
 
-const tailBytes = 4 << 10
+// tailBytes is how much: the stacks of a panic, whose message comes first.
+const tailBytes = 256 << 10
 
 func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
@@ -108,4 +110,21 @@ func (t *tail) text() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(bytes.TrimSpace(t.b))
+}
+
+// lastWords is how many lines of a worker's last words are told.
+const lastWords = 3
+
+// lastLines cuts the text of a dead worker to what says why it died: a panic says
+// it first, other messages last.
+func lastLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			return line
+		} else if i >= len(lines)-lastWords {
+			return strings.Join(lines[i:], "; ")
+		}
+	}
+	return text
 }

@@ -140,6 +140,7 @@ const benchCharts = (() => {
     ctx.save();
     ctx.font = `${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
     ctx.textBaseline = "top";
+    ctx.textAlign = "left"; // the axes leave it centred
     ctx.fillStyle = css("--soft");
     for (const { name, from, to } of phases) {
       const left = Math.max(u.valToPos(from, "x", true), bbox.left);
