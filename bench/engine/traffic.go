@@ -101,7 +101,9 @@ func (g *group) message(c *conn, m codec.Message, size int64) {
 	s := g.s
 	if !c.flags.has(flagAnswered) {
 		c.flags.set(flagAnswered)
-		g.in(s.now).Hist(stats.FirstMessage).Record(durationOf(s.now - c.born))
+		if !g.on || g.sc.mode == modeIdle || c.role != roleMember { // the server speaks by itself
+			g.in(s.now).Hist(stats.FirstMessage).Record(durationOf(s.now - c.born))
+		}
 	}
 	if c.role != roleMember || g.ignores(m.Payload) {
 		c.received(g.in(s.now), size)

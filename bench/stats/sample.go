@@ -19,7 +19,8 @@ const (
 	TLS
 	// Upgrade is from the request to the 101.
 	Upgrade
-	// FirstMessage is from the 101 to the first message of the server.
+	// FirstMessage is from the 101 to the first message that the server sends by
+	// itself, before the run has traffic. What only answers or delivers is none.
 	FirstMessage
 	// Connect is from the time a connection was due to its 101.
 	Connect
