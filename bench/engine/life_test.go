@@ -276,8 +276,9 @@ func TestBackpressure(t *testing.T) {
 // The same for the closed model: it goes on when the server reads again.
 func TestBackpressureInTheClosedModel(t *testing.T) {
 	t.Parallel()
-	srv := faulty.Start(t, faulty.Options{})
-	r := newRig(t, plan.Scenario{Kind: plan.Echo, URL: srv.URL(), Connections: 2, Model: plan.Closed, Outstanding: 200, Message: "{{.Mark}}{{.Pad 100000}}"})
+	srv := faulty.Start(t, faulty.Options{QueueBytes: 1 << 30})
+	r := newRig(t, plan.Scenario{Kind: plan.Echo, URL: srv.URL(), Connections: 2, Model: plan.Closed, Outstanding: 200, Think: time.Second,
+		ReplyTimeout: patience, Message: "{{.Mark}}{{.Pad 100000}}"})
 	r.connect()
 	srv.SetFaults(faulty.Faults{NoRead: true})
 	st := r.traffic(0, 3*time.Second)

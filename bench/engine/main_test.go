@@ -17,9 +17,8 @@ func TestMain(m *testing.M) {
 	// Loops and servers share the process: each wants a processor when it
 	// comes out of the kernel, as a worker of its own would have one.
 	runtime.GOMAXPROCS(max(runtime.NumCPU(), 8))
-	// The tests wait far more than they compute.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("8")
+		_ = f.Value.Set(atOnce)
 	}
 	code := m.Run()
 	if code == 0 {

@@ -135,9 +135,11 @@ func (r *rig) still() {
 		if busy || st.Due+st.Duplicated != st.Sent+st.Dropped+st.Undelivered || st.Held > 0 {
 			return false
 		}
-		// What was sent on a connection that the server had closed never arrives. Over
-		// TLS, what has come is not known to a loop at once.
-		return sent == st.Received && (received == st.Sent || !r.e.scenarios[0].to.tls) || time.Since(since) > 500*time.Millisecond
+		// What is sent on a connection that the other side has closed does not arrive.
+		if sent == st.Received && received == st.Sent && st.Due >= st.Received {
+			return time.Since(since) > 20*time.Millisecond
+		}
+		return time.Since(since) > 500*time.Millisecond
 	})
 	for range 3 { // what is in the sockets by now is read
 		r.round(func(*group) {})
