@@ -101,17 +101,24 @@ func (g *group) ask(c *conn, t int64) asked {
 	n.Sent++
 	n.SentBytes += int64(len(frame))
 	n.Expected++
+	by := g.s.now + int64(g.sc.ReplyTimeout)
 	if g.sc.mode == modeRequest {
 		c.due = t
-		g.pending.push(request{c: c, due: t, by: g.s.now + int64(g.sc.ReplyTimeout)})
+		g.await(request{c: c, due: t, by: by})
 		return askSent
 	}
 	if g.sc.Model == plan.Closed && g.s.now-c.due > int64(g.sc.ReplyTimeout)/notes {
 		c.due = g.s.now
-		g.pending.push(request{c: c, by: g.s.now + int64(g.sc.ReplyTimeout), seq: c.sent, epoch: c.epoch})
+		g.await(request{c: c, by: by, seq: c.sent, epoch: c.epoch})
 	}
 	c.sent++
 	return askSent
+}
+
+// await has a request given up in time.
+func (g *group) await(r request) {
+	g.pending.push(r)
+	g.s.sooner(r.by)
 }
 
 // notes is how often within the reply timeout the closed model notes how far a
@@ -220,6 +227,8 @@ func (g *group) giveUp(r request) {
 	r.c.due = 0
 	r.c.flags.set(flagExpired)
 	r.c.given++
-	g.resting.push(resting{r.c, r.c.given, g.s.now + int64(g.sc.ReplyTimeout)})
+	by := g.s.now + int64(g.sc.ReplyTimeout)
+	g.resting.push(resting{r.c, r.c.given, by})
+	g.s.sooner(by)
 	g.in(r.due).Counts.Lost++
 }

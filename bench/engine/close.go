@@ -37,7 +37,9 @@ func (s *shard) leave(c *conn, abrupt bool) {
 		s.drop(c)
 		return
 	}
-	s.leaving.push(waiting{c, s.now + int64(leaveTimeout)})
+	by := s.now + int64(leaveTimeout)
+	s.leaving.push(waiting{c, by})
+	s.sooner(by)
 }
 
 // ends counts an established connection that ended, not at our wish, with its

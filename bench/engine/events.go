@@ -27,6 +27,7 @@ func (ev *events) OnOpen(gc gnet.Conn) ([]byte, gnet.Action) {
 func (s *shard) open(c *conn) {
 	c.g = s.groups[c.hs.attempt.sc.idx]
 	s.shaking.push(waiting{c, c.hs.by})
+	s.sooner(c.hs.by)
 }
 
 // OnTraffic handles what came in.

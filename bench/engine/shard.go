@@ -57,7 +57,7 @@ type shard struct {
 	ended chan struct{} // closed when no operation runs any more
 }
 
-// housekeeping is how often a loop looks for what has timed out, in ns.
+// housekeeping is how often a loop looks for what has timed out at most, in ns.
 const housekeeping = 20e6
 
 func newShard(e *Engine, idx int) *shard {
@@ -201,7 +201,29 @@ func (s *shard) run() {
 		s.lastRun = s.now
 		s.housekeep()
 	}
-	s.alarm.set(max(min(next, s.lastRun+housekeeping), s.now+minGap))
+	s.alarm.set(max(min(next, s.deadline()), s.now+minGap))
+}
+
+// deadline is when something will have taken too long; never: nothing is waited
+// for. An idle engine does not wake: the runtime keeps a processor busy for a
+// millisecond each time.
+func (s *shard) deadline() int64 {
+	at := int64(never)
+	if len(s.shaking) > 0 {
+		at = s.shaking[0].by
+	}
+	if s.leaving.size > 0 {
+		at = min(at, s.leaving.front().by)
+	}
+	for _, g := range s.groups {
+		if g.pending.size > 0 {
+			at = min(at, g.pending.front().by)
+		}
+		if g.resting.size > 0 {
+			at = min(at, g.resting.front().by)
+		}
+	}
+	return max(at, s.lastRun+housekeeping)
 }
 
 // housekeep ends what has taken too long.
