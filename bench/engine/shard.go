@@ -190,16 +190,16 @@ func (s *shard) run() {
 	for _, fn := range ops {
 		fn()
 	}
+	if s.now-s.lastRun >= housekeeping { // before looking what is next: it may begin something
+		s.lastRun = s.now
+		s.housekeep()
+	}
 	next := int64(never)
 	for _, g := range s.groups {
 		next = min(next, g.pump())
 	}
 	if s.idx == 0 {
 		next = min(next, s.e.director.fire(s.now))
-	}
-	if s.now-s.lastRun >= housekeeping {
-		s.lastRun = s.now
-		s.housekeep()
 	}
 	s.alarm.set(max(min(next, s.deadline()), s.now+minGap))
 }
