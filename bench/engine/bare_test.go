@@ -41,9 +41,14 @@ func newBare(t testing.TB, sc plan.Scenario) *bare {
 	s.live = make([]atomic.Int32, 1)
 	e.scenarios = []*scenario{s}
 	e.shards[0] = newShard(e, 0)
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		if err := unix.SetNonblock(fd, true); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() { _ = unix.Close(fds[0]); _ = unix.Close(fds[1]) })
 	b := &bare{t: t, g: e.shards[0].groups[0], peer: fds[1], sink: make([]byte, 64<<10)}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -95,7 +96,7 @@ func perMillion(s float64) string {
 	if s == 0 {
 		return none
 	}
-	return inSeconds(s)
+	return strconv.FormatFloat(s, 'g', 3, 64) + " s"
 }
 
 func known(n int64) string {
