@@ -23,9 +23,10 @@ func newBenchAgent() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Lend this machine to runs of another one (bench --agents)",
-		Long: `Wait for runs of other machines (carillon bench ... --agents host,host) and start
-workers for them. Who has the token can make this machine open connections to
-any address; what is said is not encrypted. Use a private network.`,
+		Long: `Wait for runs of other machines (carillon bench ... --agents host,host) and
+start workers for them. Who has the token can make this machine open
+connections to any address; what is said is not encrypted. Use a private
+network.`,
 		Args: cobra.NoArgs,
 		RunE: run(func(cmd *cobra.Command, _ []string) error {
 			if token == "" {
