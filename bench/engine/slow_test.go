@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,32 +10,36 @@ import (
 	"carillon/bench/stats"
 )
 
-// slowRun runs a broadcast of 300 KB messages, of which one in five receivers is
-// slow: more than the kernel holds for it.
-func slowRun(t *testing.T, opt faulty.Options, rate int, d time.Duration) (*rig, SlowSeen, faulty.Stats) {
+// slowRun runs a broadcast of 20 messages of a size within a second; one in three
+// receivers is slow.
+func slowRun(t *testing.T, opt faulty.Options, rate, size int) (*rig, SlowSeen, faulty.Stats) {
 	t.Helper()
 	srv := faulty.Start(t, opt)
-	job := newJob(t, plan.Scenario{Kind: plan.Slow, URL: srv.URL(), Connections: 5, Rate: 20, ConnectRate: 5000,
-		ReplyTimeout: patience, Message: `{{.Mark}}{{.Pad 300000}}`, Slow: &plan.Slowness{Share: .2, Rate: rate}})
+	job := newJob(t, plan.Scenario{Kind: plan.Slow, URL: srv.URL(), Connections: 3, Rate: 20, ConnectRate: 5000,
+		ReplyTimeout: patience, Message: fmt.Sprintf(`{{.Mark}}{{.Pad %d}}`, size), Slow: &plan.Slowness{Share: 1.0 / 3, Rate: rate}})
 	job.Plan.Insecure = true
 	r := start(t, job)
 	r.connect()
-	if n := r.e.Open(); n != 5 {
-		t.Errorf("%d open, want 5", n)
+	if n := r.e.Open(); n != 3 {
+		t.Errorf("%d open, want 3", n)
 	}
-	r.run(d)
+	r.run(time.Second)
 	seen := r.e.Slow()
 	if len(seen) != 1 || seen[0].Clients != 1 || seen[0].Closed+seen[0].Left != 1 {
 		t.Fatalf("got %+v, want one client", seen)
 	}
 	// The healthy ones get everything, whatever the others do.
 	c := r.total[0].Measured.Counts
-	want := int64(d.Seconds()*20) * 4
+	const want = 20 * 2
 	if c.OK != want || c.Expected != want || c.Lost+c.Cut+c.Wrong != 0 {
-		t.Errorf("got %+v, want %d at 4 healthy receivers", c, want)
+		t.Errorf("got %+v, want %d at the healthy receivers", c, want)
 	}
 	return r, seen[0], srv.Stats()
 }
+
+// beyondKernel is the size of messages, in bytes, of which 20 are more than what
+// the kernel and the server hold for a receiver.
+const beyondKernel = 300_000
 
 // Clients that read nothing are closed by a server with bounds, and learn of it at
 // the end; one without bounds keeps them.
@@ -42,7 +47,7 @@ func TestSlowReadsNothing(t *testing.T) {
 	t.Parallel()
 	for name, opt := range map[string]faulty.Options{"plain": {}, "TLS": {TLS: certificate(t)}} {
 		opt.QueueBytes = 1 << 20
-		r, seen, st := slowRun(t, opt, 0, time.Second)
+		r, seen, st := slowRun(t, opt, 0, beyondKernel)
 		if seen.Closed != 1 || st.Overflowed != 1 {
 			t.Errorf("%s: got %+v, the server cut %d", name, seen, st.Overflowed)
 		}
@@ -57,17 +62,17 @@ func TestSlowReadsNothing(t *testing.T) {
 			t.Errorf("%s: got %+v, want a cause and nothing read", name, seen)
 		}
 		r.disconnect()
-		if c := r.all(0); c.Closed != 1 || c.Left != 4 {
+		if c := r.all(0); c.Closed != 1 || c.Left != 2 {
 			t.Errorf("%s: got %+v, want one closed", name, c)
 		}
 	}
-	r, seen, _ := slowRun(t, faulty.Options{QueueBytes: 1 << 30}, 0, time.Second)
+	r, seen, _ := slowRun(t, faulty.Options{QueueBytes: 1 << 30}, 0, beyondKernel)
 	if seen.Left != 1 || seen.Read != 0 {
 		t.Errorf("got %+v, want it left", seen)
 	}
 	r.disconnect()
-	if c := r.all(0); c.Closed != 0 || c.Left != 5 {
-		t.Errorf("got %+v, want 5 left", c)
+	if c := r.all(0); c.Closed != 0 || c.Left != 3 {
+		t.Errorf("got %+v, want 3 left", c)
 	}
 }
 
@@ -100,7 +105,7 @@ func TestSlowReadsSlowly(t *testing.T) {
 	for name, opt := range map[string]faulty.Options{"plain": {}, "TLS": {TLS: certificate(t)}} {
 		opt.QueueBytes = 1 << 30
 		began := time.Now()
-		r, seen, _ := slowRun(t, opt, rate, time.Second)
+		r, seen, _ := slowRun(t, opt, rate, 20_000)
 		// It lasts from the first message on for a second at least, and not longer than all of this took.
 		most := int64(time.Since(began).Seconds() * rate)
 		if seen.Read < rate*6/10 || seen.Read > most {

@@ -29,7 +29,7 @@ func (n *naive) see(seq uint32) arrival {
 func TestTrackerAgainstANaiveOne(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	for range 600 {
 		first := uint32(0)
 		if rng.IntN(3) == 0 {
 			first = rng.Uint32N(1 << 20)
