@@ -24,7 +24,7 @@ const (
 	// easyPerSource is what a source address takes without effort. The kernel looks
 	// for a free port by trying; when a good part of the range is taken, a connect
 	// costs milliseconds (the ramp of 100,000 connections from four addresses took 80 s
-	// instead of 7). Loopback addresses are free, so there are as many as that asks for.
+	// instead of 11). Loopback addresses are free, so there are as many as that asks for.
 	easyPerSource = 6_000
 )
 
