@@ -23,10 +23,11 @@ type bare struct {
 	seq  uint32
 }
 
-// noBuffer is all that a send wants of gnet.
+// noBuffer is all that is wanted of gnet.
 type noBuffer struct{ gnet.Conn }
 
-func (noBuffer) OutboundBuffered() int { return 0 }
+func (noBuffer) OutboundBuffered() int    { return 0 }
+func (noBuffer) Peek(int) ([]byte, error) { return nil, nil }
 
 func newBare(t testing.TB, sc plan.Scenario) *bare {
 	t.Helper()

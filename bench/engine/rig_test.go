@@ -248,7 +248,7 @@ func atRest(t testing.TB, srv *faulty.Server) faulty.Stats {
 
 // load is a scenario of each kind that exchanges messages, against a server.
 func load(kind string, srv *faulty.Server) plan.Scenario {
-	sc := plan.Scenario{Connections: 40, URL: srv.URL(), ConnectRate: 5000}
+	sc := plan.Scenario{Connections: 40, URL: srv.URL(), ConnectRate: 5000, ReplyTimeout: patience}
 	switch kind {
 	case "heartbeat":
 		sc.Kind, sc.Rate = plan.Heartbeat, 2000

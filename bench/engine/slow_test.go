@@ -131,3 +131,16 @@ func TestSlowShare(t *testing.T) {
 		}
 	}
 }
+
+// A slow reader answers the pings it gets to.
+func TestSlowAnswersPings(t *testing.T) {
+	t.Parallel()
+	srv := faulty.Start(t, faulty.Options{Faults: faulty.Faults{PingEvery: 20 * time.Millisecond}})
+	r := newRig(t, plan.Scenario{Kind: plan.Slow, URL: srv.URL(), Connections: 2, Rate: 1, Slow: &plan.Slowness{Share: 1, Rate: 10_000}})
+	r.connect()
+	eventually(t, "pongs", func() bool { return srv.Stats().Pongs >= 4 })
+	if st := srv.Stats(); st.BadPongs != 0 || st.BadFrames != 0 {
+		t.Errorf("got %+v", st)
+	}
+	r.disconnect()
+}

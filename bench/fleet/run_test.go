@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -328,8 +327,7 @@ func children(t *testing.T) (pids []int) {
 // server has no more.
 func TestSearchOfConnections(t *testing.T) {
 	const most = 60
-	var srv *faulty.Server
-	srv = faulty.Start(t, faulty.Options{User: func(*http.Request) (string, bool) { return "", srv.Conns() < most }})
+	srv := faulty.Start(t, faulty.Options{MaxConns: most})
 	p := short(plan.Echo, srv.URL())
 	p.Duration, p.Warmup, p.Settle = 300*time.Millisecond, time.Nanosecond, 500*time.Millisecond
 	p.Scenarios[0].Connections, p.Scenarios[0].Rate = 10, 100

@@ -76,6 +76,7 @@ func (c *conn) leave() {
 	c.mu.Unlock()
 	c.s.registry.remove(c)
 	c.s.count.Conns.Add(-1)
+	c.s.places.Add(-1)
 }
 
 // read handles what the client sends until the connection ends.

@@ -24,6 +24,9 @@ type Options struct {
 	// User returns the user of a connection and whether it may connect at all;
 	// else it is refused with 401. Default: ?user=, or else ?token=.
 	User func(r *http.Request) (user string, ok bool)
+	// MaxConns is how many connections may be open at once; the next one is
+	// refused with 503. 0: no limit.
+	MaxConns int
 	// OnMessage sees each text and binary message before its reply is made. It
 	// must not keep payload. Called by many goroutines.
 	OnMessage func(user string, payload []byte)
@@ -42,6 +45,7 @@ type Server struct {
 	count    counters
 	registry registry
 	arrivals arrivals
+	places   atomic.Int64 // taken, see Options.MaxConns
 
 	ctx  context.Context // until Close
 	stop context.CancelFunc

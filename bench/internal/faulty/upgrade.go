@@ -58,11 +58,18 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "refused on purpose", f.RefuseStatus)
 		return
 	}
+	if !s.takePlace() {
+		s.count.Refused.Add(1)
+		http.Error(w, "no place left", http.StatusServiceUnavailable)
+		return
+	}
 	nc, buf, err := w.(http.Hijacker).Hijack()
 	if err != nil {
+		s.places.Add(-1)
 		return
 	}
 	if hangUp {
+		s.places.Add(-1)
 		s.count.HungUp.Add(1)
 		_ = nc.Close()
 		return
@@ -73,6 +80,15 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		accept = acceptOf("not the key of the request")
 	}
 	s.begin(nc, buf.Reader, r, f, user, accept)
+}
+
+// takePlace reserves one of Options.MaxConns; the connection's end gives it back.
+func (s *Server) takePlace() bool {
+	if n := s.places.Add(1); s.opt.MaxConns > 0 && n > int64(s.opt.MaxConns) {
+		s.places.Add(-1)
+		return false
+	}
+	return true
 }
 
 // begin answers the upgrade and starts the connection.
