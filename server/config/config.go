@@ -28,7 +28,7 @@ type Server struct {
 	Port               int           `key:"port" default:"18001" min:"0" max:"65535" help:"TCP port; 0 takes a free one and prints it."`
 	UnixSocket         string        `key:"unix-socket" help:"Path of a Unix socket to listen on instead of a TCP port."`
 	UnixSocketMode     string        `key:"unix-socket-mode" default:"0660" help:"Permissions of the Unix socket, in octal."`
-	EventLoops         int           `key:"event-loops" default:"0" min:"0" max:"1024" help:"Event loops, each with its own share of the connections; 0 means one for each core."`
+	EventLoops         int           `key:"event-loops" default:"0" min:"0" max:"1024" help:"Event loops of a process, each with its own share of the connections; 0 means one for each core, which the processes share."`
 	ReusePort          bool          `key:"reuse-port" default:"false" help:"Let several processes listen on the same port (SO_REUSEPORT)."`
 	MaxConnections     int           `key:"max-connections" default:"0" min:"0" max:"10000000" help:"Connections of all kinds at a time, further ones are refused; 0 takes it from the limit of open files."`
 	MaxHTTPConnections int           `key:"max-http-connections" default:"1024" min:"1" max:"1000000" help:"Connections at a time that speak plain HTTP (admin API, pages), further ones are refused."`
@@ -38,6 +38,7 @@ type Server struct {
 	SocketSendBuffer   Size          `key:"socket-send-buffer" default:"64KiB" min:"4KiB" max:"64MiB" help:"Kernel send buffer of each connection (SO_SNDBUF). Smaller means that slow clients are noticed sooner and cost less kernel memory."`
 	DrainWindow        time.Duration `key:"drain-window" default:"5s" min:"0s" max:"10m" help:"On SIGTERM, the time over which the close frames are spread, so that clients do not all reconnect at once."`
 	ShutdownTimeout    time.Duration `key:"shutdown-timeout" default:"30s" min:"1s" max:"1h" alias:"spring.lifecycle.timeout-per-shutdown-phase" help:"The longest a shutdown may take, the drain window included. What is still open then is cut."`
+	Processes          int           `key:"processes" default:"1" min:"1" max:"1024" flag:"processes" help:"Worker processes on the port, each a node of the cluster; more than one needs Redis and RabbitMQ. Each has its own limit of open files, and admin.listen counts its port up from one to the next."`
 	NodeID             string        `key:"node-id" env:"NODE_ID" help:"Name of this node in the cluster; empty means host name and port, with a number behind it when several processes share the port."`
 }
 
