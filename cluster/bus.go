@@ -59,7 +59,7 @@ type Handler func(ctx context.Context, from string, op *Operation) error
 // broker has taken the operation over, else with [ErrUnroutable] or [ErrClosed]. It
 // must not block.
 type Bus interface {
-	// Open connects self and begins to give h what comes in. Errors: [ErrNodeTaken]
+	// Open connects self and begins to give h what comes in. Errors: a [*TakenError]
 	// when another consumer reads under this id, or one that wraps [ErrAway], after
 	// which Open may be called again. Once it has succeeded the bus reconnects by itself.
 	// Publishing may begin before it.

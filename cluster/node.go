@@ -8,6 +8,10 @@ type Node struct {
 	ID string
 	// Tag stands in the ids of the node's sessions. It differs from start to start.
 	Tag uint32
+	// Owner names whoever starts the process, when it says so: a supervisor. A new
+	// start with the same ID and a non-empty Owner takes the id over at once, since
+	// its owner knows that the former one is dead.
+	Owner string
 	// Incarnation grows with each registration under the same ID. A Presence sets it.
 	Incarnation uint64
 	// Version and Address are for people: the build, and where the node listens.

@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // What a Presence and a Bus can answer.
@@ -15,6 +17,19 @@ var (
 	// ErrBadCursor means that a cursor is not one that a page before has returned.
 	ErrBadCursor = errors.New("not a cursor of this listing")
 )
+
+// TakenError is an [ErrNodeTaken] that tells since when: when Expires has moved on
+// at a later attempt, the holder is alive.
+type TakenError struct {
+	Node    string
+	Expires time.Time // of the holder's lease; zero when that is not known
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("node id %s: %v", e.Node, ErrNodeTaken)
+}
+
+func (e *TakenError) Unwrap() error { return ErrNodeTaken }
 
 // Sessions is the truth about the sessions of this node, which a Presence tells
 // the others and writes again when they have forgotten. Any goroutine.
@@ -67,7 +82,7 @@ type Counts struct {
 type Presence interface {
 	// Join registers self, and everything that local holds, and keeps both
 	// registered until Leave. It cleans up what an earlier start under the same id
-	// has left behind. Errors: [ErrNodeTaken], or one that wraps [ErrAway] when the
+	// has left behind. Errors: a [*TakenError], or one that wraps [ErrAway] when the
 	// server is not reached, after which Join may be called again.
 	// Connect and Disconnect may be called before it has returned.
 	Join(ctx context.Context, self Node, local Sessions) error
