@@ -253,6 +253,7 @@ func (l *loader) foreign(e entry) {
 	}
 	near := closest(e.path, keys())
 	switch {
+	case l.warnRenamed(e):
 	case isSpring(e.path) && (near == "" || distance(uniform(e.path), uniform(near)) > 2):
 		l.loaded.Ignored = append(l.loaded.Ignored, fmt.Sprintf("%s (%v)", e.path, e.at))
 		l.warnLost(e)
@@ -260,18 +261,6 @@ func (l *loader) foreign(e entry) {
 		l.warnf("%v: unknown key %s, did you mean %s?", e.at, e.path, near)
 	default:
 		l.warnf("%v: unknown key %s", e.at, e.path)
-	}
-}
-
-// warnLost warns of Spring keys whose loss clients notice.
-func (l *loader) warnLost(e entry) {
-	switch path := uniform(e.path); {
-	case strings.HasPrefix(path, "server.ssl."):
-		if path == "server.ssl.keystore" || path == "server.ssl.certificate" || path == "server.ssl.bundle" {
-			l.warnf("%v: %s is ignored, this server speaks no TLS: put a proxy in front of it", e.at, e.path)
-		}
-	case path == "server.servlet.contextpath" && e.raw != "/" && e.raw != "" && e.raw != nil:
-		l.warnf("%v: %s is ignored, paths begin at /: write the whole path into websocket.endpoint", e.at, e.path)
 	}
 }
 
@@ -374,12 +363,8 @@ func (c *Config) normalize() {
 // warn adds the warnings about values that are allowed.
 func (l *loader) warn() {
 	c := &l.loaded.Config
-	for _, cluster := range []string{"spring.data.redis", "spring.rabbitmq"} {
-		if l.loaded.Given(cluster) {
-			l.warnf("%s is configured, but this version runs as a single node and does not use it yet", cluster)
-		}
-	}
 	if c.Admin.Open && len(c.Admin.Tokens) > 0 {
 		l.warnf("%v: admin.open lets everyone push, so that admin.tokens protect nothing", l.loaded.Origins["admin.open"])
 	}
+	l.warnCluster()
 }

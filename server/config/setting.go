@@ -19,6 +19,7 @@ type setting struct {
 	help     string
 	allowed  []string
 	min, max string
+	unit     string   // of a duration without one; empty is milliseconds
 	secret   string   // empty, secretAll or secretURL
 	synonyms []string // further spellings of allowed values, from=to
 	aliases  []string // further keys
@@ -84,6 +85,7 @@ func fieldSettings(t reflect.Type, prefix string, index []int) []*setting {
 			help:    f.Tag.Get("help"),
 			allowed: splitTag(f.Tag.Get("allowed"), "|"),
 			min:     f.Tag.Get("min"), max: f.Tag.Get("max"),
+			unit:     f.Tag.Get("unit"),
 			secret:   f.Tag.Get("secret"),
 			synonyms: splitTag(f.Tag.Get("synonyms"), ","),
 			aliases:  splitTag(f.Tag.Get("alias"), ","),
@@ -154,6 +156,9 @@ func (s *setting) set(c *Config, raw any) error {
 	}
 	switch {
 	case s.typ == typeDuration:
+		if text = strings.TrimSpace(text); strings.Trim(text, "0123456789") == "" {
+			text += s.unit
+		}
 		d, err := ParseDuration(text)
 		if err != nil {
 			return err
@@ -253,23 +258,28 @@ func (s *setting) mask(text string) string {
 	case text == "" || s.secret == "":
 		return text
 	case s.secret == secretURL:
-		scheme, rest, found := strings.Cut(text, "://")
-		if !found {
-			scheme, rest = "", text
-		}
-		if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-			rest = masked + rest[i:]
-		}
-		if found {
-			rest = scheme + "://" + rest
-		}
-		return rest
+		return maskURL(text)
 	case s.typ == typeMap:
 		if i := strings.LastIndexByte(text, '='); i >= 0 {
 			return masked + text[i:]
 		}
 	}
 	return masked
+}
+
+// maskURL hides what stands before the last @ of a URL, or of an address without a scheme.
+func maskURL(text string) string {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		scheme, rest = "", text
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		rest = masked + rest[i:]
+	}
+	if found {
+		rest = scheme + "://" + rest
+	}
+	return rest
 }
 
 // bound is the value of a min or max tag.

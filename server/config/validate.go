@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -54,7 +53,9 @@ func validate(c *Config, origins map[string]Origin, failed map[string]bool) Erro
 	v.websocket()
 	v.auth()
 	v.admin()
-	v.cluster()
+	v.redis()
+	v.rabbitMQ()
+	v.clusterTLS()
 	return v.errs
 }
 
@@ -267,42 +268,4 @@ func hostPort(s string, anyHost bool) error {
 		return fmt.Errorf("the port is not a number from 1 to 65535")
 	}
 	return nil
-}
-
-func (v *validator) cluster() {
-	redis := &v.c.Redis
-	if redis.URL != "" {
-		if u, err := url.Parse(redis.URL); err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Host == "" {
-			v.add("spring.data.redis.url", "not the URL of a Redis server", "redis://user:password@host:port or rediss://...")
-		}
-	}
-	v.nodes("spring.data.redis.sentinel.nodes", redis.Sentinel.Nodes)
-	v.nodes("spring.data.redis.cluster.nodes", redis.Cluster.Nodes)
-	if (redis.Sentinel.Master != "") != (len(redis.Sentinel.Nodes) > 0) {
-		v.add("spring.data.redis.sentinel.master", "spring.data.redis.sentinel.master and spring.data.redis.sentinel.nodes belong together", "both or none", "spring.data.redis.sentinel.nodes")
-	}
-	if len(redis.Sentinel.Nodes) > 0 && len(redis.Cluster.Nodes) > 0 {
-		v.add("spring.data.redis.cluster.nodes", "spring.data.redis.sentinel.nodes is given too", "one of the two")
-	}
-	for _, a := range v.c.RabbitMQ.Addresses {
-		const key = "spring.rabbitmq.addresses"
-		if u, err := url.Parse(a); err == nil && (u.Scheme == "amqp" || u.Scheme == "amqps") && u.Host != "" {
-			continue
-		}
-		address := a[strings.LastIndexByte(a, '@')+1:]
-		if !strings.Contains(address, ":") {
-			address += ":5672" // Spring lets the port be left out here
-		}
-		if err := hostPort(address, false); err != nil {
-			v.addValue(key, lookup(key).mask(a), err.Error(), "host, host:port or amqp://user:password@host:port/vhost")
-		}
-	}
-}
-
-func (v *validator) nodes(key string, list []string) {
-	for _, n := range list {
-		if err := hostPort(n, false); err != nil {
-			v.addValue(key, n, err.Error(), "host:port")
-		}
-	}
 }
