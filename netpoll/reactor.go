@@ -383,19 +383,24 @@ func (r *Reactor) one(o op) error {
 	return err
 }
 
-func (r *Reactor) each(hs []Handle, o op) error {
-	shards := *r.shards.Load()
-	var parts [][]Handle
-	if len(shards) == 1 {
-		parts = [][]Handle{slices.Clone(hs)}
-	} else {
-		parts = make([][]Handle, len(shards))
-		for _, h := range hs {
-			if h != 0 && h.shard() < len(shards) {
-				parts[h.shard()] = append(parts[h.shard()], h)
-			}
+// split copies handles into one list for each shard; those that name none are
+// left out.
+func split(hs []Handle, shards int) [][]Handle {
+	if shards == 1 {
+		return [][]Handle{slices.Clone(hs)}
+	}
+	parts := make([][]Handle, shards)
+	for _, h := range hs {
+		if h != 0 && h.shard() < shards {
+			parts[h.shard()] = append(parts[h.shard()], h)
 		}
 	}
+	return parts
+}
+
+func (r *Reactor) each(hs []Handle, o op) error {
+	shards := *r.shards.Load()
+	parts := split(hs, len(shards))
 	n := 0
 	for _, p := range parts {
 		if len(p) > 0 {

@@ -13,11 +13,19 @@ type gate struct{ srv *Server }
 
 var _ netpoll.Handler = (*gate)(nil)
 
+// rejectJoining sends a client elsewhere while this node is not in the cluster:
+// pushes for it would not arrive.
+var rejectJoining = codec.NewRejection(503, "this node is still joining the cluster", [2]string{"Retry-After", "2"})
+
 // Authenticate turns the token of a handshake into a user. Loop only.
 func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Time, rej *codec.Rejection) {
 	s := g.srv
 	if s.cfg.WebSocket.Echo {
 		return time.Time{}, nil
+	}
+	if !s.link.admits() {
+		s.stats.refused.Add(1)
+		return time.Time{}, rejectJoining
 	}
 	var room [512]byte
 	token, ok := r.Token(room[:0])
@@ -40,6 +48,7 @@ func (g *gate) Open(c *netpoll.Conn) {
 	if ss, ok := c.Data.(*session); ok {
 		ss.handle = c.Handle()
 		g.srv.users.add(ss.user, ss.handle)
+		g.srv.link.presence.Connect(ss.user, g.srv.ids.of(ss.handle))
 	}
 }
 
@@ -47,6 +56,7 @@ func (g *gate) Open(c *netpoll.Conn) {
 func (g *gate) Closed(c *netpoll.Conn, why netpoll.Cause) {
 	if ss, ok := c.Data.(*session); ok {
 		g.srv.users.remove(ss.user, ss.handle)
+		g.srv.link.presence.Disconnect(ss.user, g.srv.ids.of(ss.handle))
 	}
 	if why == netpoll.CauseSlowConsumer {
 		g.srv.warn.slow.log("slow consumer closed")

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"unicode/utf8"
 
+	"carillon/cluster"
 	"carillon/codec"
 	"carillon/netpoll"
 	"carillon/server/admin"
@@ -26,54 +26,89 @@ var (
 	ErrNotText = errors.New("message is not valid UTF-8")
 )
 
-// PushUser queues a text message for every session of a user and returns how
-// many sessions that is. Pushes made one after the other arrive in their order.
-// Any goroutine, handlers included; does not block.
+// PushUser queues a text message for every session of a user, on this node and on
+// the others, and returns how many sessions of this node that is. Pushes made one
+// after the other arrive in their order. [cluster.ErrOutboxFull] means that it went
+// to this node alone. Any goroutine, handlers included; does not block.
 func (s *Server) PushUser(user string, message []byte) (sessions int, err error) {
 	d, err := s.pushUser(nil, user, message)
+	if err == nil && !s.link.alone {
+		err = s.forward(&route{op: cluster.Operation{Kind: cluster.PushUsers, Users: []string{user}, Payload: string(message)}})
+	}
 	return d.Sessions, err
 }
 
 // PushUsers is PushUser for many users; a user named twice counts once.
 func (s *Server) PushUsers(users []string, message []byte) (sessions int, err error) {
 	d, err := s.pushUsers(nil, users, message)
+	if err == nil && len(users) > 0 && !s.link.alone {
+		err = s.forward(&route{op: cluster.Operation{Kind: cluster.PushUsers, Users: once(users), Payload: string(message)}})
+	}
 	return d.Sessions, err
 }
 
-// PushSession queues a text message for one session; an unknown id is no error.
-// Any goroutine; does not block.
+// PushSession queues a text message for one session, on whatever node; an unknown
+// id is no error. Any goroutine; does not block.
 func (s *Server) PushSession(id string, message []byte) error {
-	_, err := s.pushSession(nil, id, message)
-	return err
+	if _, err := s.pushSession(nil, id, message); err != nil || s.link.alone || s.holds(id) {
+		return err
+	}
+	return s.forward(&route{op: cluster.Operation{Kind: cluster.PushSessions, Sessions: []string{id}, Payload: string(message)}})
 }
 
-// Broadcast queues a text message for every session. Any goroutine; does not block.
+// Broadcast queues a text message for every session of the cluster. Any goroutine;
+// does not block.
 func (s *Server) Broadcast(message []byte) error {
-	_, err := s.broadcast(nil, message)
-	return err
+	if _, err := s.broadcast(nil, message); err != nil || s.link.alone {
+		return err
+	}
+	return s.forward(&route{op: cluster.Operation{Kind: cluster.PushAll, Payload: string(message)}})
 }
 
-// KickUser closes every session of a user with code 1000 and returns how many
-// that is. Any goroutine; does not block.
+// KickUser closes every session of a user with code 1000, on this node and on the
+// others, and returns how many of this node that is. Any goroutine; does not block.
 func (s *Server) KickUser(user string) (sessions int, err error) {
 	d, err := s.kickUser(nil, user)
+	if err == nil && !s.link.alone {
+		err = s.forward(&route{op: cluster.Operation{Kind: cluster.KickUsers, Users: []string{user}}})
+	}
 	return d.Sessions, err
 }
 
-// KickSession closes one session with code 1000; an unknown id is no error.
-// Any goroutine; does not block.
+// KickSession closes one session with code 1000, on whatever node; an unknown id
+// is no error. Any goroutine; does not block.
 func (s *Server) KickSession(id string) error {
-	_, err := s.kickSession(nil, id)
-	return err
+	if _, err := s.kickSession(nil, id); err != nil || s.link.alone || s.holds(id) {
+		return err
+	}
+	return s.forward(&route{op: cluster.Operation{Kind: cluster.KickSessions, Sessions: []string{id}}})
 }
 
-// OnlineUsers returns the ids of the users that have a session, in no order.
-// Any goroutine.
+// holds tells whether an id is one of this node's.
+func (s *Server) holds(id string) bool {
+	_, ok := s.ids.parse(id)
+	return ok
+}
+
+// forward hands a route to the forwarder. A node that is alone makes no route.
+func (s *Server) forward(rt *route) error {
+	// Only the forwarder knows whether other nodes are concerned, so a full outbox is
+	// an error even if none is.
+	if err := s.link.bus.Admit(); err != nil {
+		return err
+	}
+	rt.admitted = true
+	return s.link.forwarder.submit(rt)
+}
+
+// OnlineUsers returns the ids of the users that have a session on this node, in no
+// order. Any goroutine.
 func (s *Server) OnlineUsers() []string {
 	return s.users.all(make([]string, 0, s.users.users.Load()))
 }
 
-// OnlineUserCount returns the number of users that have a session. Any goroutine.
+// OnlineUserCount returns the number of users that have a session on this node.
+// Any goroutine.
 func (s *Server) OnlineUserCount() int { return int(s.users.users.Load()) }
 
 // SessionCount returns the number of sessions of this node. Any goroutine.
@@ -182,11 +217,7 @@ func (s *Server) pushUsers(w *waiting, users []string, message []byte) (d admin.
 	if err != nil {
 		return d, err
 	}
-	if len(users) > 1 {
-		users = slices.Clone(users)
-		slices.Sort(users)
-		users = slices.Compact(users)
-	}
+	users = once(users)
 	var hs []netpoll.Handle
 	for _, user := range users {
 		before := len(hs)
@@ -252,70 +283,6 @@ func (s *Server) kickSession(w *waiting, id string) (d admin.Delivery, err error
 	}
 	h, _ := s.ids.parse(id)
 	if err := s.reactor.Close(h, codec.CloseNormal, "", netpoll.CauseKicked, w.slip()); err != nil {
-		return d, pushError(err)
-	}
-	w.finish(&d)
-	return d, nil
-}
-
-// endpoints is the Server as the HTTP endpoints see it. They push nothing once
-// the server drains: its sessions are leaving, and the back end can turn to where
-// they went. The exported methods go on for the sake of handlers that reply.
-type endpoints struct{ *Server }
-
-func (e endpoints) takesPushes() error {
-	if e.draining.Load() {
-		return ErrClosing
-	}
-	return nil
-}
-
-var _ admin.Gateway = endpoints{}
-
-func (e endpoints) PushUser(ctx context.Context, user string, message []byte, wait bool) (admin.Delivery, error) {
-	if err := e.takesPushes(); err != nil {
-		return admin.Delivery{}, err
-	}
-	return e.pushUser(waitIf(ctx, wait), user, message)
-}
-
-func (e endpoints) PushUsers(ctx context.Context, users []string, message []byte, wait bool) (admin.Delivery, error) {
-	if err := e.takesPushes(); err != nil {
-		return admin.Delivery{}, err
-	}
-	return e.pushUsers(waitIf(ctx, wait), users, message)
-}
-
-func (e endpoints) PushSession(ctx context.Context, id string, message []byte, wait bool) (admin.Delivery, error) {
-	if err := e.takesPushes(); err != nil {
-		return admin.Delivery{}, err
-	}
-	return e.pushSession(waitIf(ctx, wait), id, message)
-}
-
-func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (admin.Delivery, error) {
-	if err := e.takesPushes(); err != nil {
-		return admin.Delivery{}, err
-	}
-	return e.broadcast(waitIf(ctx, wait), message)
-}
-
-func (e endpoints) KickUser(ctx context.Context, user string, wait bool) (admin.Delivery, error) {
-	return e.kickUser(waitIf(ctx, wait), user)
-}
-
-func (e endpoints) KickSession(ctx context.Context, id string, wait bool) (admin.Delivery, error) {
-	return e.kickSession(waitIf(ctx, wait), id)
-}
-
-// CheckHeartbeats judges the deadlines of this node's connections now; the loops
-// do so by themselves all the time.
-func (e endpoints) CheckHeartbeats(ctx context.Context) (d admin.Delivery, err error) {
-	if !e.running.Load() {
-		return d, ErrClosing
-	}
-	w := waitIf(ctx, true)
-	if err := e.reactor.CheckDeadlines(w.slip()); err != nil {
 		return d, pushError(err)
 	}
 	w.finish(&d)

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"carillon/cluster"
 	"carillon/codec"
 	"carillon/netpoll"
 	"carillon/server/auth"
@@ -35,6 +36,12 @@ type Options struct {
 	Version string
 	// Verifier replaces the one that auth.mode names.
 	Verifier auth.Verifier
+	// Presence and Bus replace those that the configuration names. They are closed
+	// with the server.
+	Presence cluster.Presence
+	Bus      cluster.Bus
+	// Owner is cluster.Node.Owner, for those who start carillon again when it dies.
+	Owner string
 	// OnListen is called once with the address that clients can connect to:
 	// host:port, or the path of the Unix socket.
 	OnListen func(addr string)
@@ -55,8 +62,11 @@ type Server struct {
 	workers  *workers
 	reactor  *netpoll.Reactor
 	web      *webServer
+	link     *link
+	kicks    sync.WaitGroup // spread kicks under way
 	warn     warnings
 	stats    stats
+	born     time.Time
 
 	handlerCtx   context.Context
 	stopHandlers context.CancelFunc
@@ -70,6 +80,7 @@ type Server struct {
 type stats struct {
 	refused, badMessages, unknownMessages, bizMessages atomic.Uint64
 	overloaded, handlerErrors, handlerPanics           atomic.Uint64
+	remoteDropped                                      atomic.Uint64
 }
 
 const demoToken = "Admin@123"
@@ -87,9 +98,9 @@ func New(cfg config.Config, opt Options) (*Server, error) {
 		cfg.Server.NodeID = "carillon"
 	}
 	s := &Server{
-		cfg: cfg, opt: opt, log: opt.Logger, verifier: opt.Verifier,
-		ids: newSessionIDs(cfg.Server.NodeID, time.Now()), users: newUserIndex(), handlers: make(map[string]*handler),
+		cfg: cfg, opt: opt, log: opt.Logger, verifier: opt.Verifier, born: time.Now(), users: newUserIndex(), handlers: make(map[string]*handler),
 	}
+	s.ids = newSessionIDs(cfg.Server.NodeID, s.born)
 	s.warn.init(s.log)
 	s.handlerCtx, s.stopHandlers = context.WithCancel(context.Background())
 	s.workers = newWorkers(cfg.WebSocket.HandlerQueue, cfg.WebSocket.HandlerBacklog, s.runJob)
@@ -116,6 +127,11 @@ func New(cfg config.Config, opt Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	presence, bus, err := s.openCluster()
+	if err != nil {
+		return nil, err
+	}
+	s.link = newLink(s, presence, bus)
 	s.sampleHandlers()
 	s.web = newWebServer(s)
 	return s, nil
@@ -165,15 +181,15 @@ func (s *Server) Ready() error {
 	case !s.running.Load() || s.listenAddr.Load() == nil: // admin.listen answers before the port does
 		return errors.New("not listening")
 	}
-	return nil
+	return s.link.ready()
 }
 
 // Run listens and serves until ctx ends, then drains: it stops listening, closes
 // every session with 1001 spread over server.drain-window, lets handlers and
 // requests finish, and returns nil. ErrDrainTimeout means that
-// server.shutdown-timeout cut that short; another error that it could not
-// listen (it wraps EADDRINUSE when the address is in use) or that the event
-// loops failed. A Server runs once.
+// server.shutdown-timeout cut that short, cluster.ErrNodeTaken that another node
+// has this node's id; another error that it could not listen (it wraps EADDRINUSE
+// when the address is in use) or that the event loops failed. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	err := errors.New("server: Run was called before")
 	s.runOnce.Do(func() { err = s.run(ctx) })
@@ -203,19 +219,25 @@ func (s *Server) run(ctx context.Context) error {
 	}
 	s.listenAddr.Store(&addr)
 	s.announce(addr)
+	s.link.start(context.Background(), cluster.Node{
+		ID: s.cfg.Server.NodeID, Tag: s.ids.tag, Owner: s.opt.Owner, Version: s.opt.Version, Address: addr, Started: s.born,
+	})
 	if s.opt.OnListen != nil {
 		s.opt.OnListen(addr)
 	}
 
 	select {
 	case <-ctx.Done():
+		return s.drain()
+	case err := <-s.link.taken:
+		s.log.Error("another node has this node's id, leaving", "node", s.cfg.Server.NodeID, "err", err)
+		return errors.Join(err, s.drain())
 	case <-s.reactor.Done():
 		s.running.Store(false)
 		s.stopRest()
 		_ = s.reactor.Stop()
 		return errLoopsEnded
 	}
-	return s.drain()
 }
 
 // announce logs what an operator must know about this start.
@@ -250,12 +272,13 @@ func (s *Server) drain() error {
 	http.Wait()
 	left := s.SessionCount()
 	handlersErr := s.workers.close(ctx)
+	clusterErr := s.leaveCluster(ctx)
 	s.running.Store(false)
 	if err := s.reactor.Stop(); err != nil {
 		s.log.Warn("event loops did not end cleanly", "err", err)
 	}
-	if drainErr != nil || httpErr != nil || handlersErr != nil {
-		s.log.Warn("shutdown timeout reached", "sessions", left, "connections", drainErr, "http", httpErr, "handlers", handlersErr)
+	if drainErr != nil || httpErr != nil || handlersErr != nil || clusterErr != nil {
+		s.log.Warn("shutdown timeout reached", "sessions", left, "connections", drainErr, "http", httpErr, "handlers", handlersErr, "cluster", clusterErr)
 		return ErrDrainTimeout
 	}
 	s.log.Info("stopped", "took", time.Since(start).Round(time.Millisecond))
@@ -269,4 +292,12 @@ func (s *Server) stopRest() {
 	defer cancel()
 	_ = s.web.stop(ctx)
 	_ = s.workers.close(ctx)
+	_ = s.leaveCluster(ctx)
+}
+
+// leaveCluster ends what this node does with others.
+func (s *Server) leaveCluster(ctx context.Context) error {
+	s.stopHandlers() // Spread kicks too.
+	s.kicks.Wait()
+	return s.link.leave(ctx)
 }

@@ -3,11 +3,11 @@ package server
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/maphash"
 	"time"
 
+	"carillon/cluster"
 	"carillon/codec"
 	"carillon/netpoll"
 )
@@ -44,42 +44,29 @@ func (s *sessionIDs) check(h netpoll.Handle) uint64 {
 }
 
 // of returns the id of the session on h.
-func (s *sessionIDs) of(h netpoll.Handle) string {
-	var b [16]byte
+func (s *sessionIDs) of(h netpoll.Handle) (id cluster.SessionID) {
 	v := uint64(h)
-	binary.BigEndian.PutUint32(b[0:], s.tag)
-	binary.BigEndian.PutUint16(b[4:], uint16(v>>48))
-	binary.BigEndian.PutUint16(b[6:], 0x8000|uint16(v>>36)&0x0fff)
-	binary.BigEndian.PutUint64(b[8:], 1<<63|(v>>30&0x3f)<<56|(v&(1<<30-1))<<26|s.check(h))
-
-	var t [36]byte
-	hex.Encode(t[0:], b[0:4])
-	hex.Encode(t[9:], b[4:6])
-	hex.Encode(t[14:], b[6:8])
-	hex.Encode(t[19:], b[8:10])
-	hex.Encode(t[24:], b[10:16])
-	t[8], t[13], t[18], t[23] = '-', '-', '-', '-'
-	return string(t[:])
+	binary.BigEndian.PutUint32(id[0:], s.tag)
+	binary.BigEndian.PutUint16(id[4:], uint16(v>>48))
+	binary.BigEndian.PutUint16(id[6:], 0x8000|uint16(v>>36)&0x0fff)
+	binary.BigEndian.PutUint64(id[8:], 1<<63|(v>>30&0x3f)<<56|(v&(1<<30-1))<<26|s.check(h))
+	return id
 }
 
 // parse returns the handle that id was made of; ok is false for ids of other
 // nodes, other starts, and anything that is no id.
-func (s *sessionIDs) parse(id string) (h netpoll.Handle, ok bool) {
-	if len(id) != 36 || id[8] != '-' || id[13] != '-' || id[18] != '-' || id[23] != '-' {
+func (s *sessionIDs) parse(text string) (h netpoll.Handle, ok bool) {
+	id, err := cluster.ParseSessionID(text)
+	if err != nil {
 		return 0, false
 	}
-	var b [16]byte
-	text := []byte(id[0:8] + id[9:13] + id[14:18] + id[19:23] + id[24:36])
-	if _, err := hex.Decode(b[:], text); err != nil {
-		return 0, false
-	}
-	low := binary.BigEndian.Uint64(b[8:])
-	v := uint64(binary.BigEndian.Uint16(b[4:]))<<48 |
-		uint64(binary.BigEndian.Uint16(b[6:])&0x0fff)<<36 |
+	low := binary.BigEndian.Uint64(id[8:])
+	v := uint64(binary.BigEndian.Uint16(id[4:]))<<48 |
+		uint64(binary.BigEndian.Uint16(id[6:])&0x0fff)<<36 |
 		low>>56&0x3f<<30 |
 		low>>26&(1<<30-1)
 	h = netpoll.Handle(v)
-	ok = binary.BigEndian.Uint32(b[0:]) == s.tag && b[6]>>4 == 8 && b[8]>>6 == 2 && low&checkMask == s.check(h)
+	ok = id.Tag() == s.tag && id[6]>>4 == 8 && id[8]>>6 == 2 && low&checkMask == s.check(h)
 	if !ok {
 		return 0, false
 	}
@@ -95,7 +82,7 @@ type Session struct {
 }
 
 // ID returns the session's id, a UUID in text form.
-func (s Session) ID() string { return s.srv.ids.of(s.handle) }
+func (s Session) ID() string { return s.srv.ids.of(s.handle).String() }
 
 // User returns the id of the session's user.
 func (s Session) User() string { return s.user }

@@ -20,7 +20,7 @@ func TestSessionIDs(t *testing.T) {
 	others := []sessionIDs{newSessionIDs("node-a", start), newSessionIDs("node-a", start.Add(1)), newSessionIDs("node-b", start)}
 	seen := make(map[string]bool)
 	for _, h := range []netpoll.Handle{1, 2, 1 << 28, 1<<28 - 1, 1 << 54, 1<<54 - 1, ^netpoll.Handle(0), 0x0123456789abcdef} {
-		id := ids.of(h)
+		id := ids.of(h).String()
 		if len(id) != 36 || id[14] != '8' || !strings.ContainsRune("89ab", rune(id[19])) || seen[id] {
 			t.Errorf("%v has the id %s", h, id)
 		}
@@ -60,7 +60,7 @@ func TestSessionIDRoundTrip(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	seen := make(map[string]netpoll.Handle)
 	check := func(h netpoll.Handle) {
-		id := ids.of(h)
+		id := ids.of(h).String()
 		if other, ok := seen[id]; ok && other != h {
 			t.Fatalf("%x and %x have the same id %s", uint64(h), uint64(other), id)
 		}
@@ -68,7 +68,7 @@ func TestSessionIDRoundTrip(t *testing.T) {
 		if got, ok := ids.parse(id); !ok || got != h {
 			t.Fatalf("%s of %x is parsed as %x, %v", id, uint64(h), uint64(got), ok)
 		}
-		if ids.of(h) != id {
+		if ids.of(h).String() != id {
 			t.Fatalf("%x has two ids", uint64(h))
 		}
 	}
@@ -94,7 +94,7 @@ func TestForgedSessionIDs(t *testing.T) {
 	hits := 0
 	for range 300 {
 		h := netpoll.Handle(rnd.Uint64())
-		id := ids.of(h)
+		id := ids.of(h).String()
 		for i, c := range []byte(id) {
 			for _, d := range []byte("0123456789abcdefg-") {
 				if d == c {

@@ -141,3 +141,24 @@ func (x *userIndex) all(dst []string) []string {
 	}
 	return dst
 }
+
+// list returns a shard's sessions as pairs of user and handle.
+func (s *userShard) list() (out []userHandle) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	out = make([]userHandle, 0, len(s.m))
+	for user, e := range s.m {
+		out = append(out, userHandle{user, e.one})
+		if e.more != nil {
+			for _, h := range *e.more {
+				out = append(out, userHandle{user, h})
+			}
+		}
+	}
+	return out
+}
+
+type userHandle struct {
+	user   string
+	handle netpoll.Handle
+}

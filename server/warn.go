@@ -33,11 +33,11 @@ func (l *limited) log(msg string, args ...any) {
 
 // warnings are the lines that clients can cause.
 type warnings struct {
-	badMessage, unknownType, unknownCode, handler, panicked, refused, slow, biz limited
+	badMessage, unknownType, unknownCode, handler, panicked, refused, slow, cluster, biz limited
 }
 
 func (w *warnings) init(out *slog.Logger) {
-	for _, l := range []*limited{&w.badMessage, &w.unknownType, &w.unknownCode, &w.handler, &w.refused, &w.slow} {
+	for _, l := range []*limited{&w.badMessage, &w.unknownType, &w.unknownCode, &w.handler, &w.refused, &w.slow, &w.cluster} {
 		l.out, l.level = out, slog.LevelWarn
 	}
 	w.panicked.out, w.panicked.level = out, slog.LevelError

@@ -15,6 +15,8 @@ import (
 
 	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
+
+	"carillon/cluster"
 )
 
 // fakeGateway notes what it is asked for, and answers what it is told to.
@@ -24,6 +26,11 @@ type fakeGateway struct {
 	delivery Delivery
 	err      error
 	ready    error
+
+	locations []cluster.Location
+	nodes     []cluster.Node
+	page      []cluster.Session
+	next      string
 	// before, if set, runs at the beginning of each operation.
 	before func(ctx context.Context)
 
@@ -52,10 +59,27 @@ func (g *fakeGateway) taken() []string {
 	return calls
 }
 
-func (g *fakeGateway) OnlineUsers() []string { return g.users }
-func (g *fakeGateway) OnlineUserCount() int  { return len(g.users) }
-func (g *fakeGateway) SessionCount() int     { return g.sessions }
-func (g *fakeGateway) Ready() error          { return g.ready }
+func (g *fakeGateway) NodeID() string    { return "node-a" }
+func (g *fakeGateway) SessionCount() int { return g.sessions }
+func (g *fakeGateway) Ready() error      { return g.ready }
+
+func (g *fakeGateway) OnlineUsers(context.Context) ([]string, error) { return g.users, g.err }
+func (g *fakeGateway) OnlineUserCount(context.Context) (int, error)  { return len(g.users), g.err }
+func (g *fakeGateway) Nodes(context.Context) ([]cluster.Node, error) { return g.nodes, g.err }
+
+func (g *fakeGateway) Locate(ctx context.Context, users []string) ([]cluster.Location, error) {
+	_, err := g.note(ctx, "locate %q", users)
+	return g.locations, err
+}
+
+func (g *fakeGateway) Sessions(ctx context.Context, node, cursor string, limit int) ([]cluster.Session, string, error) {
+	_, err := g.note(ctx, "sessions %q %q %d", node, cursor, limit)
+	return g.page, g.next, err
+}
+
+func (g *fakeGateway) KickAll(ctx context.Context, k KickAll, wait bool) (Delivery, error) {
+	return g.note(ctx, "kick all %+v %v", k, wait)
+}
 
 func (g *fakeGateway) PushUser(ctx context.Context, user string, message []byte, wait bool) (Delivery, error) {
 	return g.note(ctx, "user %q %q %v", user, message, wait)

@@ -16,7 +16,14 @@ import (
 )
 
 func (a *API) onlineCount(ctx *fasthttp.RequestCtx) {
-	answer(ctx, strconv.AppendInt(nil, int64(a.gateway.OnlineUserCount()), 10))
+	c, cancel := context.WithTimeout(context.Background(), a.timeout)
+	defer cancel()
+	n, err := a.gateway.OnlineUserCount(c)
+	if err != nil {
+		a.fail(ctx, err)
+		return
+	}
+	answer(ctx, strconv.AppendInt(nil, int64(n), 10))
 }
 
 func (a *API) sessionCount(ctx *fasthttp.RequestCtx) {
@@ -24,7 +31,13 @@ func (a *API) sessionCount(ctx *fasthttp.RequestCtx) {
 }
 
 func (a *API) onlineUsers(ctx *fasthttp.RequestCtx) {
-	users := a.gateway.OnlineUsers()
+	c, cancel := context.WithTimeout(context.Background(), a.timeout)
+	defer cancel()
+	users, err := a.gateway.OnlineUsers(c)
+	if err != nil {
+		a.fail(ctx, err)
+		return
+	}
 	body := make([]byte, 0, 2+16*len(users))
 	body = append(body, '[')
 	for i, user := range users {
