@@ -56,6 +56,7 @@ func validate(c *Config, origins map[string]Origin, failed map[string]bool) Erro
 	v.redis()
 	v.rabbitMQ()
 	v.clusterTLS()
+	v.processes()
 	return v.errs
 }
 
