@@ -1,0 +1,26 @@
+package local_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"carillon/cluster"
+	"carillon/cluster/clustertest"
+	"carillon/cluster/local"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPresence(t *testing.T) {
+	clustertest.Presence(t, func(testing.TB) clustertest.PresenceCluster {
+		hub := local.NewHub()
+		return clustertest.PresenceCluster{
+			New: func(testing.TB) cluster.Presence { return hub.Presence() },
+			Away: func(testing.TB) func() {
+				hub.SetPresenceAway(true)
+				return func() { hub.SetPresenceAway(false) }
+			},
+		}
+	})
+}
