@@ -86,21 +86,25 @@ func (a *API) Register(r *router.Router) {
 	r.RedirectTrailingSlash = false
 	r.RedirectFixedPath = false
 	endpoints := []endpoint{
-		{path: "/websocket/online/count", method: fasthttp.MethodGet, handle: a.onlineCount},
-		{path: "/websocket/online/session/count", method: fasthttp.MethodGet, handle: a.sessionCount},
-		{path: "/websocket/online/users", method: fasthttp.MethodGet, handle: a.onlineUsers},
-		{path: "/websocket/send/user/{id}", method: fasthttp.MethodPost, handle: a.sendUser},
-		{path: "/websocket/send/users", method: fasthttp.MethodPost, handle: a.sendUsers},
-		{path: "/websocket/send/session/{id}", method: fasthttp.MethodPost, handle: a.sendSession},
-		{path: "/websocket/broadcast", method: fasthttp.MethodPost, handle: a.broadcast},
-		{path: "/websocket/kick/user/{id}", method: fasthttp.MethodPost, handle: a.kickUser},
-		{path: "/websocket/kick/session/{id}", method: fasthttp.MethodPost, handle: a.kickSession},
-		{path: "/websocket/heartbeat/check", method: fasthttp.MethodPost, handle: a.heartbeatCheck},
-		{path: "/healthz", method: fasthttp.MethodGet, handle: a.healthz, public: true},
-		{path: "/readyz", method: fasthttp.MethodGet, handle: a.readyz, public: true},
+		{path: "/websocket/online/count", get: a.onlineCount},
+		{path: "/websocket/online/session/count", get: a.sessionCount},
+		{path: "/websocket/online/users", get: a.onlineUsers, post: a.queryUsers},
+		{path: "/websocket/online/users/{id}", get: a.onlineUser},
+		{path: "/websocket/online/nodes", get: a.onlineNodes},
+		{path: "/websocket/online/sessions", get: a.onlineSessions},
+		{path: "/websocket/send/user/{id}", post: a.sendUser},
+		{path: "/websocket/send/users", post: a.sendUsers},
+		{path: "/websocket/send/session/{id}", post: a.sendSession},
+		{path: "/websocket/broadcast", post: a.broadcast},
+		{path: "/websocket/kick/user/{id}", post: a.kickUser},
+		{path: "/websocket/kick/session/{id}", post: a.kickSession},
+		{path: "/websocket/kick/all", post: a.kickAll},
+		{path: "/websocket/heartbeat/check", post: a.heartbeatCheck},
+		{path: "/healthz", get: a.healthz, public: true},
+		{path: "/readyz", get: a.readyz, public: true},
 	}
 	if a.metrics != nil {
-		endpoints = append(endpoints, endpoint{path: "/metrics", method: fasthttp.MethodGet, handle: a.metrics})
+		endpoints = append(endpoints, endpoint{path: "/metrics", get: a.metrics})
 	}
 	for _, e := range endpoints {
 		r.ANY(e.path, a.serve(e))

@@ -13,6 +13,8 @@ import (
 
 	"github.com/fasthttp/router"
 	"github.com/valyala/fasthttp"
+
+	"carillon/cluster"
 )
 
 const asJSON = "Content-Type: application/json"
@@ -222,17 +224,21 @@ func TestNobodyOnline(t *testing.T) {
 	}
 }
 
-// calls are all endpoints, with their method.
+// calls are all endpoints, with their methods.
 var calls = map[string]string{
 	"/websocket/online/count":         "GET",
 	"/websocket/online/session/count": "GET",
-	"/websocket/online/users":         "GET",
+	"/websocket/online/users":         "GET, POST",
+	"/websocket/online/users/1":       "GET",
+	"/websocket/online/nodes":         "GET",
+	"/websocket/online/sessions":      "GET",
 	"/websocket/send/user/1":          "POST",
 	"/websocket/send/users":           "POST",
 	"/websocket/send/session/1":       "POST",
 	"/websocket/broadcast":            "POST",
 	"/websocket/kick/user/1":          "POST",
 	"/websocket/kick/session/1":       "POST",
+	"/websocket/kick/all":             "POST",
 	"/websocket/heartbeat/check":      "POST",
 	"/healthz":                        "GET",
 	"/readyz":                         "GET",
@@ -240,13 +246,11 @@ var calls = map[string]string{
 
 func TestMethods(t *testing.T) {
 	t.Parallel()
-	g := &fakeGateway{}
+	g := &fakeGateway{locations: make([]cluster.Location, 1)}
 	listener := start(t, New(g, Options{}).Handler())
-	for target, right := range calls {
-		allow := right + ", OPTIONS"
-		if right == "GET" {
-			allow = "GET, HEAD, OPTIONS"
-		}
+	for target, methods := range calls {
+		right := strings.Split(methods, ", ")
+		allow := strings.Replace(methods, "GET", "GET, HEAD", 1) + ", OPTIONS"
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "OPTIONS"} {
 			r := roundTrip(t, listener, loopback, request(method, target, "", asJSON), method)
 			switch {
@@ -254,11 +258,11 @@ func TestMethods(t *testing.T) {
 				if r.status != 200 || r.body != "" || r.header.Get("Allow") != allow {
 					t.Errorf("OPTIONS %s = %d %q, Allow %q, want 200, Allow %q", target, r.status, r.body, r.header.Get("Allow"), allow)
 				}
-			case method == "HEAD" && right == "GET":
+			case method == "HEAD" && right[0] == "GET":
 				if r.status != 200 || r.body != "" || r.header.Get("Content-Type") != "application/json" || r.header.Get("Content-Length") == "0" {
 					t.Errorf("HEAD %s = %d %q %v, want the header of a GET", target, r.status, r.body, r.header)
 				}
-			case method != right:
+			case !slices.Contains(right, method):
 				if r.status != 405 || r.header.Get("Allow") != allow {
 					t.Errorf("%s %s = %d, Allow %q, want 405, Allow %q", method, target, r.status, r.header.Get("Allow"), allow)
 				}
@@ -269,7 +273,7 @@ func TestMethods(t *testing.T) {
 		}
 	}
 	for _, call := range g.taken() {
-		if !strings.HasPrefix(call, "kick") && call != "heartbeats" {
+		if !strings.HasPrefix(call, "kick") && call != "heartbeats" && call != `locate ["1"]` && call != `sessions "" "" 100` {
 			t.Errorf("a call went through: %s", call)
 		}
 	}
@@ -368,6 +372,9 @@ func TestPreferRepresentation(t *testing.T) {
 			continue
 		}
 		body := `{"message":"m","userIds":["1","x"]}`
+		if target == "/websocket/kick/all" {
+			body = `{"confirm":"kick all"}`
+		}
 		r := roundTrip(t, listener, loopback, request("POST", target, body, asJSON, prefer), "POST")
 		if r.status != 200 || r.body != `{"sessions":2,"users":1,"offline":["x"],"complete":true}` {
 			t.Errorf("%s = %d %s, want the delivery", target, r.status, r.body)
@@ -379,7 +386,18 @@ func TestPreferRepresentation(t *testing.T) {
 			t.Errorf("%s: the gateway was asked for %q, want one call that waits", target, calls)
 		}
 	}
-	r := roundTrip(t, listener, loopback, request("POST", "/websocket/send/users", `{"message":"m","userIds":[]}`, asJSON, prefer), "POST")
+	g.delivery = Delivery{
+		Routed:      []Route{{Node: "b", Users: []string{"u"}}, {Node: "c", Sessions: []string{"s"}}},
+		Everywhere:  true,
+		Unreachable: []Unreachable{{User: "f", Reason: "r"}, {Session: "t", Node: "d", Reason: "r"}},
+	}
+	r := roundTrip(t, listener, loopback, request("POST", "/websocket/broadcast", `{"message":"m"}`, asJSON, prefer), "POST")
+	if want := `{"sessions":0,"routed":[{"node":"b","users":["u"]},{"node":"c","sessions":["s"]}],"everywhere":true,` +
+		`"unreachable":[{"user":"f","reason":"r"},{"session":"t","node":"d","reason":"r"}],"complete":false}`; r.body != want {
+		t.Errorf("got %s, want %s", r.body, want)
+	}
+	g.taken()
+	r = roundTrip(t, listener, loopback, request("POST", "/websocket/send/users", `{"message":"m","userIds":[]}`, asJSON, prefer), "POST")
 	if r.body != `{"sessions":0,"complete":true}` || len(g.taken()) != 0 {
 		t.Errorf("push to nobody = %s, want no sessions, complete", r.body)
 	}
@@ -401,6 +419,8 @@ func TestGatewayErrors(t *testing.T) {
 		{fmt.Errorf("shard 3: %w", ErrBusy), 503, "1", false},
 		{ErrClosing, 503, "", true},
 		{context.DeadlineExceeded, 503, "1", false},
+		{fmt.Errorf("%w: dial tcp TOPSECRET", cluster.ErrAway), 503, "5", false},
+		{fmt.Errorf("amqp://:TOPSECRET@h: %w", cluster.ErrOutboxFull), 503, "5", false},
 		{errors.New("dial redis://:TOPSECRET@10.0.0.1"), 500, "", false},
 	} {
 		for _, lines := range [][]string{{asJSON}, {asJSON, "Prefer: return=representation"}} {

@@ -7,12 +7,17 @@
 //	GET   /websocket/online/count           users online in the cluster
 //	GET   /websocket/online/session/count   sessions of this node
 //	GET   /websocket/online/users           ids of the users online in the cluster
+//	POST  /websocket/online/users           {"userIds": [...]}: where these users are
+//	GET   /websocket/online/users/{id}      where a user is
+//	GET   /websocket/online/nodes           the nodes of the cluster
+//	GET   /websocket/online/sessions        the sessions of the cluster in pages; ?node=, ?limit=, ?cursor=
 //	POST  /websocket/send/user/{id}         {"message": any JSON}
 //	POST  /websocket/send/users             {"userIds": [...], "message": any JSON}
 //	POST  /websocket/send/session/{id}      {"message": any JSON}
 //	POST  /websocket/broadcast              {"message": any JSON}
 //	POST  /websocket/kick/user/{id}
 //	POST  /websocket/kick/session/{id}
+//	POST  /websocket/kick/all               {"confirm": "kick all", "node": …, "code": …, "reason": …, "spread": …}
 //	POST  /websocket/heartbeat/check
 //	GET   /healthz                          is the process up? Open to everybody.
 //	GET   /readyz                           can it serve clients? Open to everybody.

@@ -9,11 +9,11 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// endpoint is one path with its one method. GET brings HEAD along.
+// endpoint is one path with what its methods do; a method without a handler is not allowed.
 type endpoint struct {
-	path   string
-	method string
-	handle fasthttp.RequestHandler
+	path string
+	// get answers HEAD too.
+	get, post fasthttp.RequestHandler
 	// public endpoints are open to everybody.
 	public bool
 }
@@ -24,10 +24,17 @@ const preflightSeconds = 600
 // serve is what all endpoints have in common: access, methods, and a stop for panics, of which one would end the
 // process with all its connections.
 func (a *API) serve(e endpoint) fasthttp.RequestHandler {
-	allow := e.method + ", OPTIONS"
-	if e.method == fasthttp.MethodGet {
-		allow = "GET, HEAD, OPTIONS"
+	handlers := map[string]fasthttp.RequestHandler{}
+	allow := ""
+	if e.get != nil {
+		handlers[fasthttp.MethodGet], handlers[fasthttp.MethodHead] = e.get, e.get
+		allow = "GET, HEAD, "
 	}
+	if e.post != nil {
+		handlers[fasthttp.MethodPost] = e.post
+		allow += "POST, "
+	}
+	allow += "OPTIONS"
 	return func(ctx *fasthttp.RequestCtx) {
 		defer func() {
 			if v := recover(); v != nil {
@@ -50,8 +57,7 @@ func (a *API) serve(e endpoint) fasthttp.RequestHandler {
 				return
 			}
 		}
-		switch {
-		case options:
+		if options {
 			ctx.Response.Header.Set(fasthttp.HeaderAllow, allow)
 			if len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) > 0 {
 				ctx.Response.Header.Set(fasthttp.HeaderAccessControlAllowMethods, allow)
@@ -59,12 +65,15 @@ func (a *API) serve(e endpoint) fasthttp.RequestHandler {
 				ctx.Response.Header.Set(fasthttp.HeaderAccessControlMaxAge, strconv.Itoa(preflightSeconds))
 			}
 			done(ctx)
-		case method == e.method, method == fasthttp.MethodHead && e.method == fasthttp.MethodGet:
-			e.handle(ctx)
-		default:
+			return
+		}
+		handle, ok := handlers[method]
+		if !ok {
 			ctx.Response.Header.Set(fasthttp.HeaderAllow, allow)
 			MethodNotAllowed(ctx)
+			return
 		}
+		handle(ctx)
 	}
 }
 

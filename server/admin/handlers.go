@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -11,44 +10,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
+
+	"carillon/cluster"
 )
-
-func (a *API) onlineCount(ctx *fasthttp.RequestCtx) {
-	c, cancel := context.WithTimeout(context.Background(), a.timeout)
-	defer cancel()
-	n, err := a.gateway.OnlineUserCount(c)
-	if err != nil {
-		a.fail(ctx, err)
-		return
-	}
-	answer(ctx, strconv.AppendInt(nil, int64(n), 10))
-}
-
-func (a *API) sessionCount(ctx *fasthttp.RequestCtx) {
-	answer(ctx, strconv.AppendInt(nil, int64(a.gateway.SessionCount()), 10))
-}
-
-func (a *API) onlineUsers(ctx *fasthttp.RequestCtx) {
-	c, cancel := context.WithTimeout(context.Background(), a.timeout)
-	defer cancel()
-	users, err := a.gateway.OnlineUsers(c)
-	if err != nil {
-		a.fail(ctx, err)
-		return
-	}
-	body := make([]byte, 0, 2+16*len(users))
-	body = append(body, '[')
-	for i, user := range users {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		// The error says that a user's id was no valid UTF-8; the replacement it then holds is all that JSON can show.
-		body, _ = jsontext.AppendQuote(body, user)
-	}
-	answer(ctx, append(body, ']'))
-}
 
 func (a *API) healthz(ctx *fasthttp.RequestCtx) { answer(ctx, []byte(`{"status":"up"}`)) }
 
@@ -60,10 +25,18 @@ func (a *API) readyz(ctx *fasthttp.RequestCtx) {
 	answer(ctx, []byte(`{"status":"ready"}`))
 }
 
-// answer is that of a GET call: JSON, for now only.
+// accepted tells whether the client takes JSON, or answers 406.
+func accepted(ctx *fasthttp.RequestCtx) bool {
+	if acceptsJSON(ctx) {
+		return true
+	}
+	Problem(ctx, fasthttp.StatusNotAcceptable, "the answer is "+typeJSON+", which Accept excludes")
+	return false
+}
+
+// answer is that of a call that asks for something: JSON, for now only.
 func answer(ctx *fasthttp.RequestCtx, body []byte) {
-	if !acceptsJSON(ctx) {
-		Problem(ctx, fasthttp.StatusNotAcceptable, "the answer is "+typeJSON+", which Accept excludes")
+	if !accepted(ctx) {
 		return
 	}
 	ctx.Response.Header.Set(fasthttp.HeaderCacheControl, "no-store")
@@ -145,25 +118,8 @@ func pathID(ctx *fasthttp.RequestCtx) (string, bool) {
 
 // push reads the body of a push call and makes the call.
 func (a *API) push(ctx *fasthttp.RequestCtx, withUsers bool, deliver func(context.Context, push, bool) (Delivery, error)) {
-	if !isJSON(ctx.Request.Header.ContentType()) {
-		ctx.Response.Header.Set(fasthttp.HeaderAccept, "application/json, application/*+json")
-		Problem(ctx, fasthttp.StatusUnsupportedMediaType, "the body must be JSON in UTF-8, and Content-Type must say so")
-		return
-	}
-	if coding := ctx.Request.Header.ContentEncoding(); len(coding) > 0 && !strings.EqualFold(string(coding), "identity") {
-		ctx.Response.Header.Set(fasthttp.HeaderAcceptEncoding, "identity")
-		Problem(ctx, fasthttp.StatusUnsupportedMediaType, "the body must not be compressed")
-		return
-	}
-	body, err := a.body(ctx)
-	if err != nil {
-		if !errors.Is(err, ErrTooLarge) {
-			Problem(ctx, fasthttp.StatusBadRequest, "the body did not arrive whole")
-			return
-		}
-		// What is left of it is not worth reading.
-		ctx.SetConnectionClose()
-		Problem(ctx, fasthttp.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(a.maxBody)+" bytes")
+	body, ok := a.jsonBody(ctx)
+	if !ok {
 		return
 	}
 	p, err := parsePush(body, withUsers)
@@ -172,6 +128,32 @@ func (a *API) push(ctx *fasthttp.RequestCtx, withUsers bool, deliver func(contex
 		return
 	}
 	a.call(ctx, func(c context.Context, wait bool) (Delivery, error) { return deliver(c, p, wait) })
+}
+
+// jsonBody returns the body of a call that has one in JSON, or answers why not. It is valid until the handler returns.
+func (a *API) jsonBody(ctx *fasthttp.RequestCtx) ([]byte, bool) {
+	if !isJSON(ctx.Request.Header.ContentType()) {
+		ctx.Response.Header.Set(fasthttp.HeaderAccept, "application/json, application/*+json")
+		Problem(ctx, fasthttp.StatusUnsupportedMediaType, "the body must be JSON in UTF-8, and Content-Type must say so")
+		return nil, false
+	}
+	if coding := ctx.Request.Header.ContentEncoding(); len(coding) > 0 && !strings.EqualFold(string(coding), "identity") {
+		ctx.Response.Header.Set(fasthttp.HeaderAcceptEncoding, "identity")
+		Problem(ctx, fasthttp.StatusUnsupportedMediaType, "the body must not be compressed")
+		return nil, false
+	}
+	body, err := a.body(ctx)
+	switch {
+	case err == nil:
+		return body, true
+	case errors.Is(err, ErrTooLarge):
+		// What is left of it is not worth reading.
+		ctx.SetConnectionClose()
+		Problem(ctx, fasthttp.StatusRequestEntityTooLarge, "the body is longer than "+strconv.Itoa(a.maxBody)+" bytes")
+	default:
+		Problem(ctx, fasthttp.StatusBadRequest, "the body did not arrive whole")
+	}
+	return nil, false
 }
 
 // body returns the request's body, or [ErrTooLarge]. It works for a server that streams bodies too, where the limit
@@ -210,17 +192,17 @@ func (a *API) call(ctx *fasthttp.RequestCtx, do func(c context.Context, wait boo
 		done(ctx)
 		return
 	}
-	body, err := json.Marshal(delivery)
-	if err != nil {
-		panic("BUG: a delivery cannot be encoded: " + err.Error())
-	}
 	ctx.Response.Header.Set("Preference-Applied", "return=representation")
 	ctx.SetContentType(typeJSON)
-	ctx.SetBody(body)
+	ctx.SetBody(encode(delivery))
 }
 
-// retrySeconds is when a client may come again after a full queue: queues drain within fractions of a second.
-const retrySeconds = "1"
+const (
+	// retrySeconds is when a client may come again after a full queue: queues drain within fractions of a second.
+	retrySeconds = "1"
+	// awaySeconds is when it may after Redis or RabbitMQ were not reached: a restart or a failover takes some seconds.
+	awaySeconds = "5"
+)
 
 // fail answers a call that the gateway did not take.
 func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
@@ -230,6 +212,12 @@ func (a *API) fail(ctx *fasthttp.RequestCtx, err error) {
 	case errors.Is(err, ErrBusy):
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retrySeconds)
 		Problem(ctx, fasthttp.StatusServiceUnavailable, "the gateway is busy, try again")
+	case errors.Is(err, cluster.ErrOutboxFull):
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, awaySeconds)
+		Problem(ctx, fasthttp.StatusServiceUnavailable, "the outbox is full: RabbitMQ is not reached or too slow, so that the call was done on this node only")
+	case errors.Is(err, cluster.ErrAway):
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, awaySeconds)
+		Problem(ctx, fasthttp.StatusServiceUnavailable, "the cluster is away, so that the call may have been done on this node only")
 	case errors.Is(err, ErrClosing):
 		ctx.SetConnectionClose()
 		Problem(ctx, fasthttp.StatusServiceUnavailable, "this node is shutting down, use another one")

@@ -1,10 +1,7 @@
 package admin
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -17,22 +14,7 @@ type push struct {
 	users []string
 }
 
-// A body is refused for one of these reasons, or for bad JSON.
-var (
-	errNoObject  = errors.New("the body must be a JSON object")
-	errTrailing  = errors.New("there is text after the JSON object")
-	errNoMessage = errors.New(`"message" is missing or null`)
-	errNoUsers   = errors.New(`"userIds" is missing or null`)
-	errUsers     = errors.New(`"userIds" must be a list of strings or numbers`)
-)
-
-// byteOrderMark may stand in front of JSON in UTF-8 (RFC 8259 section 8.1 lets a reader skip it; so does the
-// reference, and some back ends send it).
-var byteOrderMark = []byte("\ufeff")
-
-// readOptions let a member come twice, of which the last one counts, as in the reference. jsontext refuses what is
-// not valid Unicode, lone surrogates included: it could not be sent as a text frame.
-var readOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
+var errNoMessage = errors.New(`"message" is missing or null`)
 
 // parsePush reads the body of a push call; withUsers says that it needs userIds. Members of other names are ignored.
 //
@@ -43,53 +25,23 @@ var readOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
 // The result may outlive body.
 func parsePush(body []byte, withUsers bool) (push, error) {
 	var p push
-	noUsers := true
-	d := jsontext.NewDecoder(bytes.NewBuffer(bytes.TrimPrefix(body, byteOrderMark)), readOptions...)
-	if d.PeekKind() != '{' {
-		// Bad JSON is told apart from JSON that is no object.
-		if _, err := d.ReadValue(); err != nil {
-			return push{}, syntaxError(err)
-		}
-		return push{}, errNoObject
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return push{}, syntaxError(err)
-	}
-	for d.PeekKind() != '}' {
-		token, err := d.ReadToken()
-		if err != nil {
-			return push{}, syntaxError(err)
-		}
-		name := token.String()
-		value, err := d.ReadValue()
-		if err != nil {
-			return push{}, syntaxError(err)
-		}
+	err := readObject(body, func(name string, value jsontext.Value) (err error) {
 		switch {
 		case name == "message":
 			if p.message, err = messageText(p.message[:0], value); err != nil {
-				return push{}, syntaxError(err)
+				return syntaxError(err)
 			}
 		case name == "userIds" && withUsers:
-			if noUsers = value.Kind() == 'n'; noUsers {
-				continue
-			}
-			if p.users, err = userList(value); err != nil {
-				return push{}, err
-			}
+			p.users, err = userList(value)
 		}
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return push{}, syntaxError(err)
-	}
-	switch _, err := d.ReadToken(); {
-	case err == nil:
-		return push{}, errTrailing
-	case err != io.EOF:
-		return push{}, syntaxError(err)
+		return err
+	})
+	switch {
+	case err != nil:
+		return push{}, err
 	case p.message == nil:
 		return push{}, errNoMessage
-	case withUsers && noUsers:
+	case withUsers && p.users == nil:
 		return push{}, errNoUsers
 	}
 	return p, nil
@@ -107,44 +59,5 @@ func messageText(dst []byte, value jsontext.Value) ([]byte, error) {
 		return jsontext.AppendUnquote(dst, value)
 	default:
 		return jsontext.AppendFormat(dst, value, readOptions...)
-	}
-}
-
-// userList reads userIds. Numbers stand for their digits, as they were written.
-func userList(value jsontext.Value) ([]string, error) {
-	d := jsontext.NewDecoder(bytes.NewBuffer(value), readOptions...)
-	if token, err := d.ReadToken(); err != nil || token.Kind() != '[' {
-		return nil, errUsers
-	}
-	users := []string{}
-	seen := map[string]struct{}{}
-	for {
-		token, err := d.ReadToken()
-		if err != nil {
-			return nil, errUsers
-		}
-		switch token.Kind() {
-		case ']':
-			return users, nil
-		case '"', '0':
-			user := token.String()
-			if _, ok := seen[user]; !ok {
-				seen[user] = struct{}{}
-				users = append(users, user)
-			}
-		default:
-			return nil, errUsers
-		}
-	}
-}
-
-// syntaxError says where the JSON is bad, without a word of the body.
-func syntaxError(err error) error {
-	var bad *jsontext.SyntacticError
-	switch {
-	case errors.As(err, &bad) && bad.ByteOffset > 0:
-		return fmt.Errorf("the body is not valid JSON in UTF-8: fault at byte %d", bad.ByteOffset)
-	default:
-		return errors.New("the body is not valid JSON in UTF-8")
 	}
 }
