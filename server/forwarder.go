@@ -26,8 +26,8 @@ type forwarder struct {
 	wake   chan struct{}
 	idle   chan struct{} // closed when the forwarder is closed and its queue is empty
 
-	depth                    atomic.Int64
-	blind, refused, unrouted atomic.Uint64
+	depth          atomic.Int64
+	blind, refused atomic.Uint64
 }
 
 // What may wait to be looked up. Lookups take a round trip to Redis, so that this

@@ -108,15 +108,17 @@ func (l *link) join(ctx context.Context) {
 func (l *link) retry(ctx context.Context, name string, do func() error) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstRetry, lastRetry
-	var patience time.Time
-	var lease time.Time
+	var patience, lease time.Time
 	for {
 		err := do()
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
-		var taken *cluster.TakenError
-		if errors.As(err, &taken) {
+		if errors.Is(err, cluster.ErrNodeTaken) {
+			var taken cluster.TakenError
+			if t := (*cluster.TakenError)(nil); errors.As(err, &t) {
+				taken = *t
+			}
 			now := time.Now()
 			if patience.IsZero() {
 				patience, lease = now.Add(l.srv.cfg.Cluster.Lease+2*time.Second), taken.Expires

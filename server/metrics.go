@@ -112,6 +112,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 // metricsHandler answers GET /metrics in the Prometheus text format.
 func (s *Server) metricsHandler() fasthttp.RequestHandler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newMetrics(s), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(newMetrics(s), newClusterMetrics(s.link), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 }

@@ -95,7 +95,6 @@ func (rt *route) elsewhere(target string) {
 // send publishes to one node.
 func (f *forwarder) send(rt *route, node string, op *cluster.Operation) {
 	if !f.bus.Shared() {
-		f.unrouted.Add(1)
 		rt.unreachable(admin.Unreachable{Node: node, Reason: "there is no message bus to other nodes"})
 		return
 	}

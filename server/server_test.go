@@ -23,7 +23,8 @@ const testPatience = 20 * time.Second
 // running is a gateway under test.
 type running struct {
 	*Server
-	stop func() error // drains and returns what Run returned
+	stop func() error  // drains and returns what Run returned, the first time
+	done chan struct{} // closed when Run has returned
 	log  *syncBuffer
 }
 
@@ -63,15 +64,18 @@ func startWith(t testing.TB, edit func(*config.Config), options func(*Options), 
 		f(srv)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- srv.Run(ctx) }()
+	var ended error
+	r := &running{Server: srv, log: log, done: make(chan struct{})}
+	go func() {
+		ended = srv.Run(ctx)
+		close(r.done)
+	}()
 	select {
 	case <-listening:
-	case err := <-ended:
+	case <-r.done:
 		cancel()
-		t.Fatalf("run: %v", err)
+		t.Fatalf("run: %v", ended)
 	}
-	r := &running{Server: srv, log: log}
 	var stopped bool
 	r.stop = func() error {
 		if stopped {
@@ -79,7 +83,8 @@ func startWith(t testing.TB, edit func(*config.Config), options func(*Options), 
 		}
 		stopped = true
 		cancel()
-		return <-ended
+		<-r.done
+		return ended
 	}
 	t.Cleanup(func() {
 		if err := r.stop(); err != nil {
