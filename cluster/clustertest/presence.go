@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,8 +14,8 @@ type PresenceCluster struct {
 	// New returns one more Presence of the cluster, not joined, as one more process
 	// would have it. What it needs to be closed beyond Leave belongs into t.Cleanup.
 	New func(t testing.TB) cluster.Presence
-	// Away makes the server unreachable for every Presence, until back is called.
-	// Without it, the checks that need it are left out.
+	// Away makes the server unreachable for every Presence, until back is called,
+	// which happens once. Without it, the checks that need it are left out.
 	Away func(t testing.TB) (back func())
 	// Written tells that changes are written to a server, so that Stats counts them.
 	Written bool
@@ -79,4 +80,11 @@ func runPresence(t testing.TB, check presenceCheck, start func(t testing.TB) Pre
 type presences struct {
 	PresenceCluster
 	ctx context.Context
+}
+
+// goAway makes the server unreachable until back is called or the test ends.
+func (c *presences) goAway(t testing.TB) (back func()) {
+	back = sync.OnceFunc(c.Away(t))
+	t.Cleanup(back)
+	return back
 }

@@ -21,7 +21,7 @@ func checkPresenceAway(t testing.TB, c *presences) {
 	a.connect("stays")
 	c.everywhere(t, nodes, func(n *node) error { return n.counts(cluster.Counts{Users: 2, Sessions: 2, Nodes: 2}) })
 
-	back := c.Away(t)
+	back := c.goAway(t)
 	for i := range 100 {
 		a.connect(fmt.Sprint("comes-", i))
 	}
@@ -62,7 +62,7 @@ func checkPresenceAway(t testing.TB, c *presences) {
 }
 
 func checkJoinWhileAway(t testing.TB, c *presences) {
-	back := c.Away(t)
+	back := c.goAway(t)
 	a := c.node(t, "a")
 	ctx, cancel := context.WithTimeout(c.ctx, awayCall)
 	defer cancel()

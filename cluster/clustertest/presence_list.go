@@ -197,8 +197,7 @@ func checkListEmpty(t testing.TB, c *presences) {
 	nodes := c.joined(t, "a", "b")
 	nodes[1].disconnect("user", nodes[1].connect("user"))
 	c.everywhere(t, nodes, func(n *node) error {
-		users, err := n.listUsers(10)
-		if err != nil || len(users) != 0 {
+		if users, err := n.listUsers(10); err != nil || len(users) != 0 {
 			return errors.Join(err, fmt.Errorf("got users %v", users))
 		}
 		for _, of := range []string{"", "a", "b", "unknown"} {

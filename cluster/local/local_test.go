@@ -24,3 +24,17 @@ func TestPresence(t *testing.T) {
 		}
 	})
 }
+
+func TestBus(t *testing.T) {
+	clustertest.Bus(t, func(testing.TB) clustertest.BusCluster {
+		hub := local.NewHub()
+		hub.SetOutboxLimit(2 << 20)
+		return clustertest.BusCluster{
+			New: func(testing.TB) cluster.Bus { return hub.Bus() },
+			Away: func(testing.TB) func() {
+				hub.SetBusAway(true)
+				return func() { hub.SetBusAway(false) }
+			},
+		}
+	})
+}
