@@ -25,7 +25,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("carillon {{.Version}}\n")
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(newServe(), newCheck(), newConfig(), newToken(), newVersion(), newBench())
+	root.AddCommand(newServe(), newCheck(), newConfig(), newToken(), newVersion(), newBench(), newWorker())
 	return root
 }
 

@@ -35,6 +35,17 @@ const serveHelp = `Run the gateway until SIGTERM or SIGINT, then drain: clients 
 at once. The address it listens on is printed to standard output, log lines go
 to standard error.
 
+With --processes N a supervisor runs N workers on the one port. Each is a node
+of the cluster, ID-1 to ID-N, with its own limits (of open files, too), and
+all of them need a Redis and a RabbitMQ. A worker that dies is started again,
+after 200 ms at first and 30 s at most; one that finds the configuration
+invalid or can not listen ends them all, and so does it when none serves within
+a minute of the start. The address is printed when all workers serve. A signal
+to the supervisor drains all workers at once, SIGHUP too; a signal to a worker
+drains that one, which is then started again. When the supervisor dies its
+workers drain. Every worker has its own metrics: admin.listen stands for N
+ports, one after the other; on the shared port some worker answers.
+
 Usage:
   carillon serve [--config file] [--key=value ...]
 
@@ -47,9 +58,11 @@ func serve(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	cfg := loaded.Config
+	if cfg.Server.Processes > 1 {
+		return superviseWorkers(cmd, loaded)
+	}
 	log := newLogger(cmd.ErrOrStderr(), cfg.Log)
 	logNotes(log, loaded)
-	cfg.Server.EventLoops = tuneRuntime(cfg.Server.EventLoops)
 	if cfg.Server.NodeID == "" {
 		id, release, err := config.DefaultNodeID(cfg.Server)
 		if err != nil {
@@ -58,16 +71,23 @@ func serve(cmd *cobra.Command, _ []string) error {
 		defer release()
 		cfg.Server.NodeID = id
 	}
+	return runGateway(context.Background(), cmd, cfg, server.Options{Logger: log})
+}
 
+// runGateway serves until ctx ends or a signal comes, and prints the address.
+func runGateway(ctx context.Context, cmd *cobra.Command, cfg config.Config, opt server.Options) error {
+	cfg.Server.EventLoops = tuneRuntime(cfg.Server.EventLoops)
 	listening := false // OnListen is called by Run, in its goroutine
-	srv, err := server.New(cfg, server.Options{Logger: log, Version: buildVersion(), OnListen: func(addr string) {
+	opt.Version = buildVersion()
+	opt.OnListen = func(addr string) {
 		listening = true
 		fmt.Fprintln(cmd.OutOrStdout(), "listening on "+addr)
-	}})
+	}
+	srv, err := server.New(cfg, opt)
 	if err != nil {
 		return configError(err)
 	}
-	ctx, stop := withSignals(context.Background(), log)
+	ctx, stop := withSignals(ctx, opt.Logger)
 	defer stop()
 	err = srv.Run(ctx)
 	switch {

@@ -12,27 +12,37 @@ import (
 // signals back to their default.
 func withSignals(parent context.Context, log *slog.Logger) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
+	ignore := onSignals(log, cancel, func(code exitCode) { os.Exit(int(code)) }, syscall.SIGINT, syscall.SIGTERM)
+	return ctx, func() {
+		ignore()
+		cancel()
+	}
+}
+
+// onSignals calls first at the first of the signals, and second at each further one, with the code to exit with. stop
+// gives signals back to their default.
+func onSignals(log *slog.Logger, first func(), second func(exitCode), which ...os.Signal) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, which...)
 	go func() {
-		for {
+		for n := 0; ; n++ {
 			select {
 			case <-done:
 				return
 			case sig := <-signals:
-				if ctx.Err() != nil {
+				if n > 0 {
 					log.Error("second signal, ending at once", "signal", sig.String())
-					os.Exit(int(exitSignal) + int(sig.(syscall.Signal)))
+					second(exitSignal + exitCode(sig.(syscall.Signal)))
+					continue
 				}
 				log.Info("signal", "signal", sig.String())
-				cancel()
+				first()
 			}
 		}
 	}()
-	return ctx, func() {
+	return func() {
 		signal.Stop(signals)
 		close(done)
-		cancel()
 	}
 }
