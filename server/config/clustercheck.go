@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // redis checks spring.data.redis.
@@ -48,6 +49,9 @@ func (v *validator) redisURL(key, text string) {
 // rabbitMQ checks spring.rabbitmq.
 func (v *validator) rabbitMQ() {
 	v.host("spring.rabbitmq.host", v.c.RabbitMQ.Host)
+	if beat := v.c.RabbitMQ.RequestedHeartbeat; beat > 0 && beat < time.Second {
+		v.add("spring.rabbitmq.requested-heartbeat", "AMQP counts it in seconds", "1s or more, or 0")
+	}
 	for _, a := range v.c.RabbitMQ.Addresses {
 		const key = "spring.rabbitmq.addresses"
 		if u, err := url.Parse(a); err == nil && (u.Scheme == "amqp" || u.Scheme == "amqps") && u.Hostname() != "" {

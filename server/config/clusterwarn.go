@@ -17,8 +17,10 @@ func (l *loader) warnCluster() {
 	if redis && c.Redis.Database != 0 && c.Redis.DatabaseNumber() != c.Redis.Database {
 		l.warnf("%v: spring.data.redis.database is not used, as with Spring Boot: spring.data.redis.url names the database, here %d", l.loaded.Origins["spring.data.redis.database"], c.Redis.DatabaseNumber())
 	}
-	if redis && c.Redis.Timeout >= c.Cluster.Lease {
-		l.warnf("%v: spring.data.redis.timeout is not shorter than cluster.lease (%s): a Redis that hangs once can cost this node its lease", l.origin("spring.data.redis.timeout", "cluster.lease"), FormatDuration(c.Cluster.Lease))
+	// A renewal is tried for three times as long, see cluster/redis.
+	if redis && 3*c.Redis.Timeout > c.Cluster.Lease {
+		l.warnf("%v: spring.data.redis.timeout (%s) is more than a third of cluster.lease (%s): a Redis that hangs can cost this node its lease",
+			l.origin("spring.data.redis.timeout", "cluster.lease"), FormatDuration(c.Redis.Timeout), FormatDuration(c.Cluster.Lease))
 	}
 	l.warnTLS(redis && c.Redis.TLS() || rabbit && c.RabbitMQ.TLS())
 }

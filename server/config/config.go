@@ -215,8 +215,8 @@ type Redis struct {
 	Database       int           `key:"database" default:"0" min:"0" max:"1000000" help:"Number of the database; a Redis Cluster has only 0."`
 	URL            string        `key:"url" secret:"url" help:"redis://user:password@host:port, or rediss:// for TLS, with /number behind it for a database other than 0; wins over host, port, username, password and database."`
 	ClientName     string        `key:"client-name" help:"Name of the connections, as CLIENT LIST shows it."`
-	Timeout        time.Duration `key:"timeout" default:"5s" min:"1ms" max:"10m" help:"How long a command may take."`
-	ConnectTimeout time.Duration `key:"connect-timeout" default:"5s" min:"1ms" max:"10m" help:"How long connecting may take."`
+	Timeout        time.Duration `key:"timeout" default:"1s" min:"1ms" max:"10m" help:"How long a command may take; beyond it Redis counts as away."`
+	ConnectTimeout time.Duration `key:"connect-timeout" default:"1s" min:"1ms" max:"10m" help:"How long connecting may take."`
 	SSL            RedisSSL      `key:"ssl"`
 	Sentinel       RedisSentinel `key:"sentinel"`
 	Cluster        RedisCluster  `key:"cluster"`
@@ -248,8 +248,8 @@ type RabbitMQ struct {
 	Password           string        `key:"password" default:"guest" secret:"true" help:"Password."`
 	VirtualHost        string        `key:"virtual-host" default:"/" help:"Virtual host."`
 	Addresses          []string      `key:"addresses" secret:"url" help:"Brokers to try in turn, as host:port or amqp:// URLs, or amqps:// for TLS; wins over host and port."`
-	RequestedHeartbeat time.Duration `key:"requested-heartbeat" default:"10s" min:"0s" max:"1h" unit:"s" help:"How often this node and the broker show each other that they are alive; a number without a unit is seconds. 0 leaves it to the broker."`
-	ConnectionTimeout  time.Duration `key:"connection-timeout" default:"10s" min:"0s" max:"10m" help:"How long connecting may take; 0 means no limit."`
+	RequestedHeartbeat time.Duration `key:"requested-heartbeat" default:"10s" min:"0s" max:"1h" unit:"s" help:"How often this node and the broker show each other that they are alive; a number without a unit is seconds. 0 stands for the default."`
+	ConnectionTimeout  time.Duration `key:"connection-timeout" default:"5s" min:"0s" max:"10m" help:"How long connecting to one broker may take. 0 stands for the default."`
 	SSL                RabbitMQSSL   `key:"ssl"`
 }
 
