@@ -36,19 +36,20 @@ func passLines(r io.Reader, pass func(lines []byte)) {
 		if len(buf) == cap(buf) {
 			buf = append(make([]byte, 0, min(2*cap(buf), maxLineBytes)), buf...)
 		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		seen := len(buf) // it has no newline
+		n, err := r.Read(buf[seen:cap(buf)])
+		buf = buf[:seen+n]
 		if skip {
 			i := bytes.IndexByte(buf, '\n')
-			if i < 0 {
-				buf = buf[:0]
-			} else {
-				buf, skip = append(buf[:0], buf[i+1:]...), false
+			if skip = i < 0; skip {
+				i = len(buf) - 1
 			}
-		}
-		if i := bytes.LastIndexByte(buf, '\n'); i >= 0 {
-			pass(bytes.Clone(buf[:i+1]))
 			buf = append(buf[:0], buf[i+1:]...)
+		}
+		if i := bytes.LastIndexByte(buf[min(seen, len(buf)):], '\n'); i >= 0 {
+			end := seen + i + 1
+			pass(bytes.Clone(buf[:end]))
+			buf = append(buf[:0], buf[end:]...)
 		}
 		switch {
 		case len(buf) == maxLineBytes:
