@@ -1,0 +1,105 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"carillon/cluster"
+)
+
+// connectTimeout is for TCP, and again for TLS and AMQP.
+const connectTimeout = 5 * time.Second
+
+// brokers are the nodes of the broker, one of which is enough.
+type brokers struct {
+	urls         []string
+	hosts        []string
+	tls          *tls.Config
+	heartbeat    time.Duration
+	writeTimeout time.Duration
+	next         atomic.Uint32 // where the next dial begins
+}
+
+func newBrokers(o *Options) (*brokers, error) {
+	b := &brokers{urls: o.URLs, tls: o.TLS, heartbeat: o.Heartbeat, writeTimeout: o.ConfirmTimeout}
+	for i, url := range o.URLs {
+		uri, err := amqp.ParseURI(url)
+		if err != nil {
+			// The parser's error shows the URL, and so its password.
+			return nil, fmt.Errorf("URL %d of the broker is not an amqp or amqps URL; "+
+				"reserved characters in user and password have to be percent-encoded", i+1)
+		}
+		b.hosts = append(b.hosts, net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)))
+	}
+	return b, nil
+}
+
+// dial connects to the first broker that answers, beginning with the one after
+// that of the last dial. name is shown in the broker's list of connections. Errors
+// wrap [cluster.ErrAway].
+func (b *brokers) dial(ctx context.Context, name string) (*link, error) {
+	var errs []error
+	for range b.urls {
+		i := int(b.next.Add(1)-1) % len(b.urls)
+		l, err := b.dialOne(ctx, b.urls[i], name)
+		if err == nil {
+			b.next.Store(uint32(i)) // what answers is tried first the next time
+			return l, nil
+		}
+		errs = append(errs, fmt.Errorf("%s: %w", b.hosts[i], err))
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("%w: %w", cluster.ErrAway, errors.Join(errs...))
+}
+
+func (b *brokers) dialOne(ctx context.Context, url, name string) (*link, error) {
+	l := &link{}
+	var stop func() bool
+	config := amqp.Config{
+		Heartbeat:  b.heartbeat,
+		Properties: amqp.NewConnectionProperties(),
+		Dial: func(network, address string) (net.Conn, error) {
+			d := net.Dialer{Timeout: connectTimeout}
+			conn, err := d.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			// Ended when AMQP is open.
+			if err := conn.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+				conn.Close()
+				return nil, err
+			}
+			l.socket = &socket{Conn: conn, timeout: b.writeTimeout}
+			stop = context.AfterFunc(ctx, l.cut)
+			return l.socket, nil
+		},
+	}
+	config.Properties.SetClientConnectionName(name)
+	if b.tls != nil {
+		config.TLSClientConfig = b.tls.Clone() // the driver sets the server name in it
+	}
+	conn, err := amqp.DialConfig(url, config)
+	if stop != nil && !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		if l.socket != nil {
+			l.cut()
+		}
+		return nil, err
+	}
+	l.Connection = conn
+	l.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
+	l.blocked = conn.NotifyBlocked(make(chan amqp.Blocking, 16))
+	return l, nil
+}

@@ -1,0 +1,75 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+var errConnectionClosed = errors.New("connection closed")
+
+// closeTimeout is how long an orderly end of a connection may take.
+const closeTimeout = 2 * time.Second
+
+// link is one connection to a broker.
+type link struct {
+	*amqp.Connection
+	socket  *socket
+	lost    chan *amqp.Error
+	blocked chan amqp.Blocking
+}
+
+// cut ends the connection at once: every call on it returns with an error. The
+// driver's own calls know no context.
+func (l *link) cut() { l.socket.Close() }
+
+// close ends the connection in order while ctx lasts, but for at most closeTimeout.
+func (l *link) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, l.cut)()
+	_ = l.Connection.Close() // what it could tell is that the connection was lost before
+	l.cut()
+}
+
+// call runs f, which uses the connection; it is cut when ctx ends meanwhile.
+func (l *link) call(ctx context.Context, f func() error) error {
+	stop := context.AfterFunc(ctx, l.cut)
+	err := f()
+	if !stop() {
+		return ctx.Err()
+	}
+	return err
+}
+
+// lossOf returns why a connection was lost.
+func lossOf(err *amqp.Error) error {
+	if err == nil {
+		return errConnectionClosed
+	}
+	return err
+}
+
+// socket bounds how long a write may wait for a peer that takes nothing. The
+// driver knows only a deadline for reads, and cannot end a connection over it while
+// a write waits.
+type socket struct {
+	net.Conn
+	timeout time.Duration
+	until   time.Time // the deadline set, of the goroutine that writes
+}
+
+// Write is called under the driver's lock for writing.
+func (s *socket) Write(p []byte) (int, error) {
+	// A deadline is good for half its time, so that few writes set one.
+	if now := time.Now(); s.until.Sub(now) < s.timeout/2 {
+		s.until = now.Add(s.timeout)
+		if err := s.Conn.SetWriteDeadline(s.until); err != nil {
+			return 0, err
+		}
+	}
+	return s.Conn.Write(p)
+}

@@ -1,0 +1,196 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"carillon/cluster"
+)
+
+// form is how a message is written.
+type form uint8
+
+const (
+	formJSON   form = iota // for all nodes
+	formBinary             // for carillon nodes
+	forms
+)
+
+// message waits in the outbox until the broker has confirmed it.
+type message struct {
+	number    uint64 // its place in the order of the publisher, from 1
+	key       string
+	form      form
+	mandatory bool
+	rest      []byte // the body without the sender
+	done      func(error)
+	since     time.Time
+
+	// Of the outbox:
+	confirmed bool
+
+	// Of the publisher's goroutine:
+	sent     bool // on this connection or an earlier one
+	returned bool // the broker has no queue for it
+}
+
+// messageCost is what a message costs beyond its bytes, so that many small ones
+// are bounded too.
+const messageCost = 256
+
+func (m *message) size() int { return len(m.rest) + len(m.key) + messageCost }
+
+// outbox has what is published and not confirmed, in order. Any goroutine.
+type outbox struct {
+	maxBytes int
+	maxAge   time.Duration
+	wake     chan struct{} // has a token when there may be something to send
+	drained  chan struct{} // closed when it is closed and empty
+
+	mu       sync.Mutex
+	messages []*message // from head on; the first is not confirmed
+	head     int
+	cursor   int // index of the next to send on this connection
+	waiting  int // not confirmed
+	bytes    int // of those
+	number   uint64
+	closed   bool
+
+	published, confirmed, refused uint64
+}
+
+func newOutbox(maxBytes int, maxAge time.Duration) *outbox {
+	return &outbox{maxBytes: maxBytes, maxAge: maxAge, wake: make(chan struct{}, 1), drained: make(chan struct{})}
+}
+
+// add appends a message; false when the outbox is closed.
+func (o *outbox) add(m *message) bool {
+	m.since = time.Now()
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return false
+	}
+	o.number++
+	m.number = o.number
+	o.messages = append(o.messages, m)
+	o.waiting++
+	o.bytes += m.size()
+	o.published++
+	o.mu.Unlock()
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// admit returns an error when more may not be accepted.
+func (o *outbox) admit() (err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.bytes >= o.maxBytes:
+		err = fmt.Errorf("%w: %d bytes wait for the broker, as many as may", cluster.ErrOutboxFull, o.bytes)
+	case o.waiting > 0:
+		if age := time.Since(o.messages[o.head].since); age >= o.maxAge {
+			err = fmt.Errorf("%w: the oldest message waits for the broker for %v, longer than %v",
+				cluster.ErrOutboxFull, age.Round(time.Second), o.maxAge)
+		}
+	}
+	if err != nil {
+		o.refused++
+	}
+	return err
+}
+
+// next returns the next message to send, or nil when there is none or when
+// windowSize of them are under way already.
+func (o *outbox) next() *message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.cursor == len(o.messages) || o.cursor-o.head >= windowSize {
+		return nil
+	}
+	m := o.messages[o.cursor]
+	o.cursor++
+	return m
+}
+
+// rewind begins a new connection: what is not confirmed is to be sent again.
+func (o *outbox) rewind() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	kept := o.messages[:0]
+	for _, m := range o.messages[o.head:] {
+		if !m.confirmed {
+			kept = append(kept, m)
+		}
+	}
+	clear(o.messages[len(kept):])
+	o.messages, o.head, o.cursor = kept, 0, 0
+}
+
+// confirm removes a message that was sent.
+func (o *outbox) confirm(m *message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m.confirmed = true
+	o.waiting--
+	o.bytes -= m.size()
+	o.confirmed++
+	for o.head < len(o.messages) && o.messages[o.head].confirmed {
+		o.messages[o.head] = nil
+		o.head++
+	}
+	if o.head > windowSize && o.head > len(o.messages)/2 {
+		n := copy(o.messages, o.messages[o.head:])
+		clear(o.messages[n:])
+		o.messages = o.messages[:n]
+		o.cursor -= o.head
+		o.head = 0
+	}
+	o.checkDrained()
+}
+
+// close lets nothing more in.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	o.checkDrained()
+}
+
+// Lock should be held.
+func (o *outbox) checkDrained() {
+	if !o.closed || o.waiting > 0 {
+		return
+	}
+	select {
+	case <-o.drained:
+	default:
+		close(o.drained)
+	}
+}
+
+// abandon empties a closed outbox that nothing sends from any more, and returns what
+// was in it.
+func (o *outbox) abandon() []*message {
+	o.rewind()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	rest := o.messages
+	o.messages, o.waiting, o.bytes = nil, 0, 0
+	return rest
+}
+
+func (o *outbox) stats(s *cluster.BusStats) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s.OutboxMessages, s.OutboxBytes, s.OutboxMaxBytes = o.waiting, o.bytes, o.maxBytes
+	if o.waiting > 0 {
+		s.OutboxAge = time.Since(o.messages[o.head].since)
+	}
+	s.Published, s.Confirmed, s.Refused = o.published, o.confirmed, o.refused
+}
