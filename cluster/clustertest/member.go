@@ -66,7 +66,9 @@ func (m *member) close(t testing.TB) {
 	if m.closed.Load() {
 		return
 	}
-	if err := m.Close(m.c.ctx); err != nil {
+	ctx, cancel := within(m.c.ctx, m.c.Patience)
+	defer cancel()
+	if err := m.Close(ctx); err != nil {
 		t.Errorf("%s: close: %v", m.self.ID, err)
 	}
 	m.closed.Store(true)

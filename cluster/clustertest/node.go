@@ -60,7 +60,9 @@ func (n *node) leave(t testing.TB) {
 	if n.left.Swap(true) {
 		return
 	}
-	if err := n.Leave(n.c.ctx); err != nil {
+	ctx, cancel := within(n.c.ctx, n.c.Patience)
+	defer cancel()
+	if err := n.Leave(ctx); err != nil {
 		t.Errorf("%s: leave: %v", n.self.ID, err)
 	}
 }

@@ -22,6 +22,14 @@ func begin(t testing.TB) context.Context {
 	return ctx
 }
 
+// within limits ctx to the patience of a cluster.
+func within(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit == 0 {
+		limit = patience
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
 var tags atomic.Uint32
 
 // newTag returns a tag that no other node has.
