@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -58,6 +59,7 @@ func spawn(t *testing.T, how string) *spawned {
 	s := &spawned{}
 	note := func(b *bytes.Buffer) func([]byte) {
 		return func(p []byte) {
+			time.Sleep(10 * time.Millisecond) // Wait has to wait for it
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			b.Write(p)
@@ -144,10 +146,13 @@ func TestSpawnLeavesNoDescriptors(t *testing.T) {
 		}
 		return len(names)
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // it closes files that nobody has
 	life := func(how string) {
 		s := spawn(t, how)
 		<-s.Serving()
-		s.Drain()
+		if how == "drains" {
+			s.Drain()
+		}
 		s.Wait()
 		_, _ = Spawn{Path: "/nowhere/at/all", Args: []string{"worker"}}.Start()
 	}
