@@ -1,0 +1,265 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"carillon/cluster"
+)
+
+// errCleaning means that another node cleans up under this id, which ends soon.
+var errCleaning = errors.New("another node cleans up under this id")
+
+// cleaningPause is how long to wait before asking again whether it has ended.
+const cleaningPause = 20 * time.Millisecond
+
+// registration is one under an incarnation.
+type registration struct {
+	incarnation uint64
+	renewed     atomic.Pointer[time.Time] // when the last renewal that succeeded was begun
+}
+
+// overdue tells whether the lease has certainly run out at Redis, by a clock that
+// goes on while the process is stopped.
+func (r *registration) overdue(lease time.Duration) bool {
+	return time.Since(*r.renewed.Load()) > lease
+}
+
+// register takes the node id under a new incarnation. Errors: [cluster.ErrNodeTaken],
+// errCleaning, and what the driver says. One goroutine at a time.
+func (p *Presence) register(ctx context.Context) error {
+	begun := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, p.renewTimeout())
+	defer cancel()
+	j := p.joined.Load()
+	reply, err := registerScript.Run(bounded, p.client,
+		[]string{keyIncarnations, keyLeases, keyNodes, keyCleaning},
+		j.self.ID, p.token, p.opt.Lease.Milliseconds(), j.json, strconv.FormatUint(p.incarnation+1, 10)).Slice()
+	if err != nil {
+		return err
+	}
+	status, _ := number(reply, 0)
+	switch status {
+	case 2:
+		p.reached()
+		return errCleaning
+	case 3:
+		p.reached()
+		return cluster.ErrNodeTaken
+	}
+	incarnation, err := number(reply, 1)
+	if err != nil {
+		return err
+	}
+	if fresh, _ := number(reply, 3); fresh != 0 && p.incarnation != 0 {
+		p.leasesLost.Add(1)
+		p.log.Warn("redis: the node's lease had run out, registering it and all its sessions again")
+	}
+	p.incarnation = uint64(incarnation)
+	if servers, err := p.whichServers(bounded); err == nil {
+		p.servers.Store(&servers)
+	}
+	r := &registration{incarnation: p.incarnation}
+	r.renewed.Store(&begun)
+	p.reg.Store(r)
+	p.reached()
+	p.renewNow()
+	return nil
+}
+
+// renewTimeout is for a round trip that decides whether Redis is away.
+func (p *Presence) renewTimeout() time.Duration { return min(3*p.opt.Timeout, p.opt.Lease) }
+
+// reached notes that Redis answers.
+func (p *Presence) reached() {
+	if p.away.Swap(nil) != nil {
+		p.log.Info("redis: back")
+	}
+}
+
+// failed notes that Redis does not answer. What it holds is in doubt from now on, so
+// the node registers again when it does.
+func (p *Presence) failed(err error) {
+	why := reason(err)
+	if p.away.Swap(&why) == nil {
+		p.log.Warn("redis: away", "reason", why, "error", err)
+	}
+}
+
+// unregister notes that r has ended, unless that is known.
+func (p *Presence) unregister(r *registration) bool {
+	if !p.reg.CompareAndSwap(r, nil) {
+		return false
+	}
+	p.queue.kick()
+	return true
+}
+
+// renewNow asks for a renewal without waiting for it.
+func (p *Presence) renewNow() {
+	select {
+	case p.renewal <- struct{}{}:
+	default:
+	}
+}
+
+// keepLease renews the lease three times in it, and looks at the cluster then. It
+// also does so when the lease of another node runs out, so that what that node has
+// left is cleaned up soon.
+func (p *Presence) keepLease(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-p.renewal:
+		}
+		if r := p.reg.Load(); r != nil {
+			if err := p.renew(ctx, r); err != nil && ctx.Err() == nil && p.unregister(r) {
+				p.failed(err)
+			}
+		}
+		timer.Reset(p.nextLook())
+	}
+}
+
+// lookJitter spreads the nodes that look at a dead one.
+const lookJitter = 100 * time.Millisecond
+
+func (p *Presence) nextLook() time.Duration {
+	next := p.opt.Lease / 3
+	v := p.view.Load()
+	if v == nil {
+		return next
+	}
+	now := v.estimate()
+	for _, expiry := range v.leases {
+		if left := time.Duration(expiry-now) * time.Millisecond; left > 0 {
+			next = min(next, left+time.Millisecond+rand.N(min(lookJitter, p.opt.Lease/10)))
+		}
+	}
+	return next
+}
+
+// renew renews the lease and brings the view up to date. When the lease is lost
+// that is noted, and no error.
+func (p *Presence) renew(ctx context.Context, r *registration) error {
+	select {
+	case p.looking <- struct{}{}:
+		defer func() { <-p.looking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.renewTimeout())
+	defer cancel()
+	self := p.joined.Load().self.ID
+	begun := time.Now()
+	keys := []string{keyIncarnations, keyLeases}
+	if !p.cluster {
+		keys = append(keys, keySessionNode)
+	}
+	reply, err := renewScript.Run(ctx, p.client, keys,
+		self, strconv.FormatUint(r.incarnation, 10), p.opt.Lease.Milliseconds(), keyNodeSessions).Slice()
+	if err != nil {
+		return err
+	}
+	if status, _ := number(reply, 0); status == 0 {
+		p.unregister(r)
+		return nil
+	}
+	r.renewed.Store(&begun)
+	v, err := p.look(ctx, reply, begun)
+	if err != nil {
+		return err
+	}
+	if p.cluster {
+		if err := p.lookForForeign(ctx, v); err != nil {
+			return err
+		}
+	} else if foreign, err := number(reply, 4); err == nil {
+		p.mixed.observe(foreign, true)
+	}
+
+	servers, err := p.whichServers(ctx)
+	if err != nil {
+		return err
+	}
+	if before := p.servers.Swap(&servers); before != nil && *before != servers {
+		// Restarted, or failed over: it may have forgotten anything.
+		p.log.Info("redis: another server than before, writing all sessions again")
+		p.resyncNow()
+	}
+	if dead := v.expired(self); len(dead) > 0 {
+		select {
+		case p.expired <- dead:
+		default: // still at the last ones
+		}
+	}
+	return nil
+}
+
+// whichServers returns something that differs when a server is not the process that
+// it was. It is "" when the server does not tell.
+func (p *Presence) whichServers(ctx context.Context) (string, error) {
+	ask := func(ctx context.Context, c *goredis.Client) (string, error) {
+		info, err := c.Info(ctx, "server").Result()
+		var refused goredis.Error
+		if errors.As(err, &refused) {
+			return "", nil // not allowed to this user
+		}
+		_, after, _ := strings.Cut(info, "run_id:")
+		id, _, _ := strings.Cut(after, "\r\n")
+		return id, err
+	}
+	switch c := p.client.(type) {
+	case *goredis.Client:
+		return ask(ctx, c)
+	case *goredis.ClusterClient:
+		var mu sync.Mutex
+		var ids []string
+		err := c.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error {
+			id, err := ask(ctx, c)
+			mu.Lock()
+			defer mu.Unlock()
+			ids = append(ids, id)
+			return err
+		})
+		sort.Strings(ids)
+		return strings.Join(ids, " "), err
+	}
+	return "", nil
+}
+
+// number reads an integer of a script's reply; scripts send large ones as text.
+func number(reply []any, i int) (int64, error) {
+	if i >= len(reply) {
+		return 0, fmt.Errorf("reply of %d elements", len(reply))
+	}
+	switch v := reply[i].(type) {
+	case int64:
+		return v, nil
+	case string:
+		return strconv.ParseInt(v, 10, 64)
+	}
+	return 0, fmt.Errorf("%T in a reply", reply[i])
+}
+
+func texts(reply []any, i int) []any {
+	if i >= len(reply) {
+		return nil
+	}
+	list, _ := reply[i].([]any)
+	return list
+}
