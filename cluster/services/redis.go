@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -56,9 +55,12 @@ func startRedis(ctx context.Context, o RedisOptions, mode string) (*Redis, error
 }
 
 func startRedisOnce(ctx context.Context, o RedisOptions, mode string) (_ *Redis, err error) {
-	path, err := exec.LookPath("redis-server")
+	if err := install(ctx, redisServer); err != nil {
+		return nil, err
+	}
+	path, err := findProgram(redisServer)
 	if err != nil {
-		return nil, fmt.Errorf("%w; %s", err, installHint)
+		return nil, err
 	}
 	work, err := newWorkspace()
 	if err != nil {

@@ -28,6 +28,43 @@ func NewRabbitMQ(t testing.TB, o RabbitOptions) *RabbitMQ {
 	return r
 }
 
+// NewRedisCluster starts a Redis Cluster for one test.
+func NewRedisCluster(t testing.TB, masters, replicas int) *RedisCluster {
+	t.Helper()
+	c, err := StartRedisCluster(context.Background(), masters, replicas)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(t, c)
+	return c
+}
+
+// NewSentinel starts a Redis with a replica and three sentinels for one test.
+func NewSentinel(t testing.TB) *Sentinel {
+	t.Helper()
+	s, err := StartSentinel(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end(t, s)
+	return s
+}
+
+// NewProxy starts a proxy before target for one test.
+func NewProxy(t testing.TB, target string) *Proxy {
+	t.Helper()
+	p, err := StartProxy(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 // end stops a server when its test ends, and shows what it has logged last when the
 // test has failed.
 func end(t testing.TB, s interface {

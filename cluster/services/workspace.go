@@ -68,7 +68,10 @@ func tryLock(path string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("%s is locked: %w", path, err)
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return f, nil
 }
+
+// isLocked tells whether tryLock failed because someone else has the lock.
+func isLocked(err error) bool { return errors.Is(err, syscall.EWOULDBLOCK) }
