@@ -272,13 +272,13 @@ func (s *Server) drain() error {
 	http.Wait()
 	left := s.SessionCount()
 	handlersErr := s.workers.close(ctx)
-	clusterErr := s.leaveCluster(ctx)
+	s.leaveCluster(ctx)
 	s.running.Store(false)
 	if err := s.reactor.Stop(); err != nil {
 		s.log.Warn("event loops did not end cleanly", "err", err)
 	}
-	if drainErr != nil || httpErr != nil || handlersErr != nil || clusterErr != nil {
-		s.log.Warn("shutdown timeout reached", "sessions", left, "connections", drainErr, "http", httpErr, "handlers", handlersErr, "cluster", clusterErr)
+	if drainErr != nil || httpErr != nil || handlersErr != nil {
+		s.log.Warn("shutdown timeout reached", "sessions", left, "connections", drainErr, "http", httpErr, "handlers", handlersErr)
 		return ErrDrainTimeout
 	}
 	s.log.Info("stopped", "took", time.Since(start).Round(time.Millisecond))
@@ -292,12 +292,15 @@ func (s *Server) stopRest() {
 	defer cancel()
 	_ = s.web.stop(ctx)
 	_ = s.workers.close(ctx)
-	_ = s.leaveCluster(ctx)
+	s.leaveCluster(ctx)
 }
 
-// leaveCluster ends what this node does with others.
-func (s *Server) leaveCluster(ctx context.Context) error {
+// leaveCluster ends what this node does with others. What it cannot take back now,
+// since Redis or RabbitMQ is away, goes when its lease and its queue run out.
+func (s *Server) leaveCluster(ctx context.Context) {
 	s.stopHandlers() // Spread kicks too.
 	s.kicks.Wait()
-	return s.link.leave(ctx)
+	if err := s.link.leave(ctx); err != nil {
+		s.log.Warn("the cluster was not left cleanly, others will clean up", "err", err)
+	}
 }

@@ -24,6 +24,8 @@ const (
 	exitDrain exitCode = 5
 	// exitRefused: token check found the token not to be valid.
 	exitRefused exitCode = 6
+	// exitTaken: another node that is alive has the node id.
+	exitTaken exitCode = 7
 	// exitSignal plus its number (130 for SIGINT, 143 for SIGTERM): a second signal ended the process before it had drained.
 	exitSignal exitCode = 128
 )
@@ -45,6 +47,8 @@ func (c exitCode) String() string {
 		return "not drained in time"
 	case exitRefused:
 		return "token refused"
+	case exitTaken:
+		return "node id taken by another node"
 	}
 	if c > exitSignal {
 		return "ended by a second " + syscall.Signal(c-exitSignal).String() + " signal"
@@ -56,7 +60,7 @@ func (c exitCode) String() string {
 func exitHelp() string {
 	text := "Exit codes:\n"
 	for _, c := range []exitCode{
-		exitOK, exitFailure, exitUsage, exitConfig, exitListen, exitDrain, exitRefused,
+		exitOK, exitFailure, exitUsage, exitConfig, exitListen, exitDrain, exitRefused, exitTaken,
 		exitSignal + exitCode(syscall.SIGINT), exitSignal + exitCode(syscall.SIGTERM),
 	} {
 		text += "  " + strconv.Itoa(int(c)) + "\t" + c.String() + "\n"

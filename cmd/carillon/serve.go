@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carillon/cluster"
 	"carillon/server"
 	"carillon/server/config"
 )
@@ -91,6 +92,8 @@ func runGateway(ctx context.Context, cmd *cobra.Command, cfg config.Config, opt 
 	defer stop()
 	err = srv.Run(ctx)
 	switch {
+	case errors.Is(err, cluster.ErrNodeTaken):
+		return fail(exitTaken, err)
 	case errors.Is(err, server.ErrDrainTimeout):
 		return fail(exitDrain, err)
 	case err != nil && !listening:

@@ -248,6 +248,7 @@ func TestServeEveryExitCodeIsDocumented(t *testing.T) {
   4	cannot listen
   5	not drained in time
   6	token refused
+  7	node id taken by another node
   130	ended by a second interrupt signal
   143	ended by a second terminated signal
 `
