@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -25,7 +24,13 @@ type brokers struct {
 	tls          *tls.Config
 	heartbeat    time.Duration
 	writeTimeout time.Duration
-	next         atomic.Uint32 // where the next dial begins
+}
+
+// dialer connects for one purpose. One goroutine at a time.
+type dialer struct {
+	*brokers
+	name string // shown in the broker's list of connections
+	next int    // which of the URLs to try first
 }
 
 func newBrokers(o *Options) (*brokers, error) {
@@ -42,19 +47,19 @@ func newBrokers(o *Options) (*brokers, error) {
 	return b, nil
 }
 
-// dial connects to the first broker that answers, beginning with the one after
-// that of the last dial. name is shown in the broker's list of connections. Errors
-// wrap [cluster.ErrAway].
-func (b *brokers) dial(ctx context.Context, name string) (*link, error) {
+// dial connects to the first broker that answers, beginning with the one after that
+// of the last dial: when there is another dial, that one has not lasted. Errors wrap
+// [cluster.ErrAway].
+func (d *dialer) dial(ctx context.Context) (*link, error) {
 	var errs []error
-	for range b.urls {
-		i := int(b.next.Add(1)-1) % len(b.urls)
-		l, err := b.dialOne(ctx, b.urls[i], name)
+	for range d.urls {
+		i := d.next
+		d.next = (i + 1) % len(d.urls)
+		l, err := d.dialOne(ctx, d.urls[i], d.name)
 		if err == nil {
-			b.next.Store(uint32(i)) // what answers is tried first the next time
 			return l, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", b.hosts[i], err))
+		errs = append(errs, fmt.Errorf("%s: %w", d.hosts[i], err))
 		if ctx.Err() != nil {
 			break
 		}
@@ -99,7 +104,5 @@ func (b *brokers) dialOne(ctx context.Context, url, name string) (*link, error) 
 		return nil, err
 	}
 	l.Connection = conn
-	l.lost = conn.NotifyClose(make(chan *amqp.Error, 1))
-	l.blocked = conn.NotifyBlocked(make(chan amqp.Blocking, 16))
 	return l, nil
 }

@@ -47,24 +47,17 @@ func New(o Options) (*Bus, error) {
 		outbox:         b.outbox,
 		status:         &b.status,
 		confirmTimeout: o.ConfirmTimeout,
-		dial:           func(ctx context.Context) (*link, error) { return brokers.dial(ctx, b.nameOf(publishing)) },
+		dialer:         dialer{brokers: brokers},
 	}
 	b.consumer = consumer{
 		prefetch: o.Prefetch,
 		expires:  o.QueueExpires,
 		status:   &b.status,
 		log:      o.Logger,
-		dial:     func(ctx context.Context) (*link, error) { return brokers.dial(ctx, b.nameOf(consuming)) },
+		dialer:   dialer{brokers: brokers},
 	}
 	b.consumer.receiver.epoch = time.Now().Add(-1) // so that no call begins at 0
 	return b, nil
-}
-
-func (b *Bus) nameOf(t task) string {
-	if t == publishing {
-		return "carillon " + b.consumer.node + ": publish"
-	}
-	return "carillon " + b.consumer.node + ": consume"
 }
 
 // Open implements [cluster.Bus]. It waits a moment for a consumer under this id that
@@ -79,8 +72,8 @@ func (b *Bus) Open(ctx context.Context, self cluster.Node, h cluster.Handler) er
 		return errors.New("bus is open already")
 	}
 	start := newStart()
-	b.publisher.name(self.ID, start)
-	b.consumer.node = self.ID
+	b.publisher.as(self.ID, start)
+	b.consumer.as(self.ID)
 	r := &b.consumer.receiver
 	r.node, r.self, r.handler, r.log = self.ID, publisherOf(self.ID, start), h, b.options.Logger
 	r.seen, r.replay = duplicates{}, newReplay(b.options.Prefetch)
@@ -112,10 +105,12 @@ func (b *Bus) Close(ctx context.Context) error {
 	b.outbox.close()
 	var errs []error
 	if b.node != "" {
+		flush, cancel := flushTime(ctx)
 		select {
 		case <-b.outbox.drained:
-		case <-ctx.Done():
+		case <-flush.Done():
 		}
+		cancel()
 		defer b.finish()
 		defer context.AfterFunc(ctx, b.finish)()
 		b.stop()
@@ -136,6 +131,15 @@ func (b *Bus) Close(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// flushTime leaves something of ctx for the time after the flush.
+func flushTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, end.Add(-min(closeTimeout, time.Until(end)/4)))
 }
 
 // Shared implements [cluster.Bus].

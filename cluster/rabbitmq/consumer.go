@@ -17,7 +17,7 @@ var errQueueGone = errors.New("the queue of this node was deleted")
 
 // takenGrace is how long Open waits for another consumer under this id to go away:
 // of a process killed a moment ago, the broker may still have the connection.
-const takenGrace = 2 * time.Second
+const takenGrace = time.Second
 
 // consumer takes messages from the queue of this node and gives them to the handler.
 type consumer struct {
@@ -26,11 +26,17 @@ type consumer struct {
 	expires  time.Duration
 	status   *status
 	log      *slog.Logger
-	dial     func(ctx context.Context) (*link, error)
+	dialer   dialer
 	receiver receiver
 
 	known   bool // the queue was there once
 	removed atomic.Bool
+}
+
+// as sets which node consumes.
+func (c *consumer) as(node string) {
+	c.node = node
+	c.dialer.name = "carillon " + node + ": consume"
 }
 
 // subscription is one connection for consuming.
@@ -44,7 +50,7 @@ type subscription struct {
 
 // connect opens a connection and begins to consume.
 func (c *consumer) connect(ctx context.Context) (*subscription, error) {
-	l, err := c.dial(ctx)
+	l, err := c.dialer.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +70,9 @@ func (c *consumer) connect(ctx context.Context) (*subscription, error) {
 func (c *consumer) connectFirst(ctx context.Context) (*subscription, error) {
 	for end := time.Now().Add(takenGrace); ; {
 		s, err := c.connect(ctx)
-		if !errors.Is(err, cluster.ErrNodeTaken) || time.Now().After(end) {
+		// While it goes, it deletes the queue.
+		passing := errors.Is(err, cluster.ErrNodeTaken) || isCode(err, amqp.NotFound)
+		if !passing || time.Now().After(end) {
 			return s, err
 		}
 		select {
@@ -107,12 +115,15 @@ func (c *consumer) subscribe(l *link) (*subscription, error) {
 func (c *consumer) run(ctx context.Context, s *subscription, end context.Context) {
 	retry := newRetry()
 	for {
+		stop := context.AfterFunc(end, s.link.cut) // a write may wait
 		err := c.receive(ctx, s)
 		if ctx.Err() != nil {
 			c.removed.Store(c.remove(end, s))
 			s.link.close(end)
+			stop()
 			return
 		}
+		stop()
 		c.status.lost(consuming, err)
 		s.link.cut()
 		s = reconnect(ctx, retry, c.status, c.connect)
@@ -140,7 +151,7 @@ func (c *consumer) remove(ctx context.Context, s *subscription) bool {
 func (c *consumer) receive(ctx context.Context, s *subscription) error {
 	c.receiver.reconnected()
 	acks := acknowledger{channel: s.channel, batch: max(c.prefetch/4, 1)}
-	for {
+	for ctx.Err() == nil {
 		d, ok, ready := poll(s.deliveries)
 		if !ready {
 			if err := acks.flush(); err != nil {
@@ -163,6 +174,7 @@ func (c *consumer) receive(ctx context.Context, s *subscription) error {
 			return s.loss(err)
 		}
 	}
+	return ctx.Err()
 }
 
 // poll takes a delivery if there is one. The driver hands them over from a goroutine

@@ -17,9 +17,7 @@ const closeTimeout = 2 * time.Second
 // link is one connection to a broker.
 type link struct {
 	*amqp.Connection
-	socket  *socket
-	lost    chan *amqp.Error
-	blocked chan amqp.Blocking
+	socket *socket
 }
 
 // cut ends the connection at once: every call on it returns with an error. The
@@ -45,7 +43,8 @@ func (l *link) call(ctx context.Context, f func() error) error {
 	return err
 }
 
-// lossOf returns why a connection was lost.
+// lossOf returns why a channel has ended; nil is what the driver tells of an end
+// in order.
 func lossOf(err *amqp.Error) error {
 	if err == nil {
 		return errConnectionClosed

@@ -105,15 +105,19 @@ func (o *outbox) admit() (err error) {
 	return err
 }
 
-// next returns the next message to send, or nil when there is none or when
-// windowSize of them are under way already.
+// next returns the next message to send, or nil when there is none, or when it is
+// windowSize ahead of the first that is not confirmed: receivers could not tell
+// that one from a duplicate any more.
 func (o *outbox) next() *message {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.cursor == len(o.messages) || o.cursor-o.head >= windowSize {
+	if o.cursor == len(o.messages) {
 		return nil
 	}
 	m := o.messages[o.cursor]
+	if m.number-o.messages[o.head].number >= windowSize {
+		return nil
+	}
 	o.cursor++
 	return m
 }

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +16,7 @@ type publisher struct {
 	outbox         *outbox
 	status         *status
 	confirmTimeout time.Duration
-	dial           func(ctx context.Context) (*link, error)
+	dialer         dialer
 
 	id      string        // of the publisher in message ids
 	senders [forms][]byte // the beginnings of bodies
@@ -23,7 +24,9 @@ type publisher struct {
 	resent, unroutable atomic.Uint64
 }
 
-func (p *publisher) name(node, start string) {
+// as sets which start of which node publishes.
+func (p *publisher) as(node, start string) {
+	p.dialer.name = "carillon " + node + ": publish"
 	p.id = publisherOf(node, start)
 	p.senders[formJSON] = wire.AppendJSONSender(nil, node)
 	p.senders[formBinary] = wire.AppendBinarySender(nil, node)
@@ -31,7 +34,7 @@ func (p *publisher) name(node, start string) {
 
 // connect opens a connection ready to publish.
 func (p *publisher) connect(ctx context.Context) (*stream, error) {
-	l, err := p.dial(ctx)
+	l, err := p.dialer.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +55,19 @@ func (p *publisher) connect(ctx context.Context) (*stream, error) {
 func (p *publisher) run(ctx context.Context, s *stream, end context.Context) {
 	retry := newRetry()
 	for {
+		stop := context.AfterFunc(end, s.link.cut) // a write may wait
 		err := s.run(ctx)
 		if ctx.Err() != nil {
 			s.link.close(end)
+			stop()
 			return
 		}
+		stop()
 		p.status.lost(publishing, err)
 		s.link.cut()
+		if m := s.tooLarge(err); m != nil {
+			p.drop(m)
+		}
 		s = reconnect(ctx, retry, p.status, p.connect)
 		if s == nil {
 			return
@@ -67,13 +76,25 @@ func (p *publisher) run(ctx context.Context, s *stream, end context.Context) {
 	}
 }
 
-// settle ends a message that the broker has taken.
+// settle ends a message that the broker has confirmed.
 func (p *publisher) settle(m *message) {
-	p.outbox.confirm(m)
-	var err error
 	if m.returned {
+		p.end(m, cluster.ErrUnroutable)
+	} else {
+		p.end(m, nil)
+	}
+}
+
+// drop ends a message that the broker ends every connection for, because it allows
+// none of its size.
+func (p *publisher) drop(m *message) {
+	p.end(m, fmt.Errorf("%w: a message of %d bytes is too large for the broker", cluster.ErrUnroutable, len(m.rest)))
+}
+
+func (p *publisher) end(m *message, err error) {
+	p.outbox.confirm(m)
+	if err != nil {
 		p.unroutable.Add(1)
-		err = cluster.ErrUnroutable
 	}
 	if m.done != nil {
 		m.done(err)

@@ -19,7 +19,7 @@ type retry struct {
 func newRetry() *retry {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval = 100 * time.Millisecond
-	b.MaxInterval = 5 * time.Second
+	b.MaxInterval = 3 * time.Second
 	return &retry{backoff: b, last: time.Now()}
 }
 

@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -29,6 +30,7 @@ type stream struct {
 	confirms chan amqp.Confirmation
 	returns  chan amqp.Return
 	lost     chan *amqp.Error // of the channel, which ends with the connection
+	alarms   chan amqp.Blocking
 
 	underWay []*message // in the order sent; the driver brings confirms into that order
 	bytes    int        // of those
@@ -67,6 +69,7 @@ func newStream(p *publisher, l *link) (*stream, error) {
 		confirms: ch.NotifyPublish(make(chan amqp.Confirmation, windowSize)),
 		returns:  ch.NotifyReturn(make(chan amqp.Return, windowSize)),
 		lost:     ch.NotifyClose(make(chan *amqp.Error, 1)),
+		alarms:   l.NotifyBlocked(make(chan amqp.Blocking, 16)),
 	}, nil
 }
 
@@ -176,7 +179,7 @@ func (s *stream) wait(ctx context.Context, more bool) error {
 	case c, ok := <-s.confirms:
 		return s.confirm(c, ok)
 	case <-s.p.outbox.wake:
-	case b, ok := <-s.link.blocked:
+	case b, ok := <-s.alarms:
 		if !ok {
 			return s.loss()
 		}
@@ -231,6 +234,25 @@ func (s *stream) confirm(c amqp.Confirmation, ok bool) error {
 			return nil
 		}
 	}
+}
+
+// tooLarge returns the message over which the broker has ended the channel, if it
+// was for the size of one.
+func (s *stream) tooLarge(why error) *message {
+	var e *amqp.Error
+	var size int
+	if !errors.As(why, &e) || e.Code != amqp.PreconditionFailed {
+		return nil
+	}
+	if _, err := fmt.Sscanf(e.Reason, "PRECONDITION_FAILED - message size %d is larger", &size); err != nil {
+		return nil
+	}
+	for _, m := range s.underWay {
+		if len(s.p.senders[m.form])+len(m.rest) == size {
+			return m
+		}
+	}
+	return nil
 }
 
 // refuse keeps a message that the broker could not store for another attempt.

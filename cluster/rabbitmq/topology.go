@@ -83,7 +83,8 @@ func bind(ch *amqp.Channel, node string) error {
 // removeQueue deletes the queue of a node unless somebody consumes it, on a
 // connection of its own, so that it depends on nothing but ctx.
 func (b *Bus) removeQueue(ctx context.Context, node string) error {
-	l, err := b.brokers.dial(ctx, "carillon: clean-up")
+	d := dialer{brokers: b.brokers, name: "carillon: clean-up"}
+	l, err := d.dial(ctx)
 	if err != nil {
 		return err
 	}

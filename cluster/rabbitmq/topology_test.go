@@ -1,0 +1,208 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"carillon/cluster"
+	"carillon/cluster/rabbitmq"
+	"carillon/cluster/services"
+)
+
+func TestTopology(t *testing.T) {
+	v := newVhost(t)
+	n := openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "node-1")
+
+	exchanges, err := v.Exchanges(t.Context(), v.name)
+	if err != nil || len(exchanges) != 1 || exchanges[0] != (services.Exchange{Name: "ws.exchange", Type: "direct", Durable: true}) {
+		t.Errorf("got exchanges %+v, %v", exchanges, err)
+	}
+	q, ok := v.queue(t, "ws.queue.node-1")
+	if !ok || !q.Durable || q.AutoDelete || q.Exclusive || q.Consumers != 1 || fmt.Sprint(q.Arguments) != "map[x-expires:60000]" {
+		t.Errorf("got queue %+v, %v", q, ok)
+	}
+	if got, want := v.keys(t, q.Name), []string{"ws.broadcast", "ws.carillon", "ws.node.node-1"}; !slices.Equal(got, want) {
+		t.Errorf("got keys %q, want %q", got, want)
+	}
+	connections, err := v.Connections(t.Context(), v.name)
+	if err != nil || len(connections) != 2 {
+		t.Errorf("got connections %+v, %v, want one to publish and one to consume", connections, err)
+	}
+	for _, want := range []string{"carillon node-1: publish", "carillon node-1: consume"} {
+		if !slices.ContainsFunc(connections, func(c services.Connection) bool { return c.Name == want }) {
+			t.Errorf("no connection is called %q: %+v", want, connections)
+		}
+	}
+
+	n.close(t)
+	if q, ok := v.queue(t, "ws.queue.node-1"); ok {
+		t.Errorf("after Close there is %+v", q)
+	}
+	eventually(t, func() error {
+		if c, err := v.Connections(t.Context(), v.name); err != nil || len(c) != 0 {
+			return fmt.Errorf("after Close there are connections: %+v, %w", c, err)
+		}
+		return nil
+	})
+}
+
+// A node of the reference leaves its queue behind, with what came since.
+func TestQueueOfTheReferenceIsTakenOver(t *testing.T) {
+	v := newVhost(t)
+	ch := v.channel(t)
+	v.leave(t, ch, "node-a")
+	asReference(t, ch, `{"fromNode":"node-b","payload":"before","targetUsers":null}`)
+	asReference(t, ch, `{"fromNode":"node-a","payload":"own","targetUsers":null}`)
+	eventually(t, func() error {
+		if q, _ := v.queue(t, "ws.queue.node-a"); q.Ready != 2 {
+			return fmt.Errorf("got %+v", q)
+		}
+		return nil
+	})
+
+	n := openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "node-a")
+	q, _ := v.queue(t, "ws.queue.node-a")
+	if len(q.Arguments) != 0 || q.Consumers != 1 {
+		t.Errorf("got queue %+v", q)
+	}
+	if got, want := v.keys(t, q.Name), []string{"ws.broadcast", "ws.carillon", "ws.node.node-a"}; !slices.Equal(got, want) {
+		t.Errorf("got keys %q, want %q", got, want)
+	}
+	asReference(t, ch, `{"fromNode":"node-b","payload":"after","targetUsers":["x"]}`)
+	if got := payloads(n.awaits(t, 2)); !slices.Equal(got, []string{"before", "after"}) {
+		t.Errorf("got %q", got)
+	}
+	if s := n.Stats(); s.Own != 1 || s.Received != 3 {
+		t.Errorf("got %+v", s)
+	}
+	n.close(t)
+	if q, ok := v.queue(t, "ws.queue.node-a"); ok {
+		t.Errorf("after Close there is %+v, which fills", q)
+	}
+}
+
+// The queue of a node that is alive is neither read nor bound to anything new: a node
+// of the reference must not get what is meant for carillon nodes.
+func TestLiveNodeOfTheReferenceIsLeftAlone(t *testing.T) {
+	v := newVhost(t)
+	deliveries := v.reference(t, "node-a")
+	n := newNode(t, rabbitmq.Options{URLs: []string{v.url}}, "node-a")
+	if err := n.Open(t.Context(), cluster.Node{ID: "node-a"}, n.handle); !errors.Is(err, cluster.ErrNodeTaken) {
+		t.Fatalf("got %v, want %v", err, cluster.ErrNodeTaken)
+	}
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := v.keys(t, "ws.queue.node-a"); !slices.Equal(got, []string{"ws.broadcast"}) {
+		t.Errorf("got keys %q", got)
+	}
+	asReference(t, v.channel(t), `{"fromNode":"node-b","payload":"m","targetUsers":null}`)
+	receive(t, deliveries)
+}
+
+func TestSecondNodeIsRefused(t *testing.T) {
+	v := newVhost(t)
+	o := rabbitmq.Options{URLs: []string{v.url}}
+	first := openNode(t, o, "a")
+	second := newNode(t, o, "a")
+	if err := second.Open(t.Context(), cluster.Node{ID: "a"}, second.handle); !errors.Is(err, cluster.ErrNodeTaken) {
+		t.Fatalf("got %v, want %v", err, cluster.ErrNodeTaken)
+	}
+	first.close(t)
+	second.open(t) // once the first has gone
+}
+
+// Open has patience with a consumer that is about to go, as of a process that was
+// killed.
+func TestOpenWaitsForTheDying(t *testing.T) {
+	v := newVhost(t)
+	o := rabbitmq.Options{URLs: []string{v.url}}
+	first := openNode(t, o, "a")
+	second := newNode(t, o, "a")
+	opened := make(chan error, 1)
+	go func() { opened <- second.Open(t.Context(), cluster.Node{ID: "a"}, second.handle) }()
+	eventually(t, func() error { // it has tried, and the first is still there
+		if c, err := v.Connections(t.Context(), v.name); err != nil || len(c) < 3 {
+			return fmt.Errorf("got %+v, %w", c, err)
+		}
+		return nil
+	})
+	first.close(t)
+	if err := receive(t, opened); err != nil {
+		t.Fatal(err)
+	}
+	second.close(t)
+}
+
+func TestExchangeOfAnotherKind(t *testing.T) {
+	v := newVhost(t)
+	if err := v.channel(t).ExchangeDeclare("ws.exchange", "topic", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, rabbitmq.Options{URLs: []string{v.url}}, "a")
+	err := n.Open(t.Context(), cluster.Node{ID: "a"}, n.handle)
+	if !errors.Is(err, cluster.ErrAway) || !contains(err, "not a direct, durable exchange") {
+		t.Errorf("got %v", err)
+	}
+	if err := n.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestForget(t *testing.T) {
+	v := newVhost(t)
+	o := rabbitmq.Options{URLs: []string{v.url}}
+	a, b := openNode(t, o, "a"), openNode(t, o, "b")
+	v.leave(t, v.channel(t), "dead")
+	for _, id := range []string{"dead", "never was", "b", "a", ""} {
+		if err := a.Forget(t.Context(), id); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if q, ok := v.queue(t, "ws.queue.dead"); ok {
+		t.Errorf("there is %+v", q)
+	}
+	for _, id := range []string{"a", "b"} {
+		if _, ok := v.queue(t, "ws.queue."+id); !ok {
+			t.Errorf("the queue of %s, which is alive, is gone", id)
+		}
+	}
+	a.SendAll(push("m"), nil)
+	b.awaits(t, 1)
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.Forget(ended, "dead"); !errors.Is(err, cluster.ErrAway) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A queue that an operator deletes is made again.
+func TestDeletedQueueIsDeclaredAgain(t *testing.T) {
+	v := newVhost(t)
+	o := rabbitmq.Options{URLs: []string{v.url}}
+	a, b := openNode(t, o, "a"), openNode(t, o, "b")
+	a.Send("b", push("1"), nil)
+	b.awaits(t, 1)
+	if err := v.DeleteQueue(t.Context(), v.name, "ws.queue.b"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error {
+		if s := b.Stats(); !s.Up || s.Reconnects != 1 {
+			return fmt.Errorf("got %+v", s)
+		}
+		return nil
+	})
+	a.Send("b", push("2"), nil)
+	if got := payloads(b.awaits(t, 2)); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("got %q", got)
+	}
+	for _, line := range []string{"broker lost", "broker regained", "was gone"} {
+		if n := b.logs.lines(line); n != 1 {
+			t.Errorf("%q was logged %d times", line, n)
+		}
+	}
+}
