@@ -117,6 +117,7 @@ func (r *RabbitMQ) startMapper(ctx context.Context) error {
 	p, err := spawn(command{
 		path: r.home.epmd,
 		args: []string{"-port", strconv.Itoa(r.mapperPort), "-address", Host},
+		dir:  r.work.path,
 		env:  r.environment(),
 		log:  r.log,
 	})

@@ -25,7 +25,7 @@ type workspace struct {
 }
 
 func newWorkspace() (*workspace, error) {
-	sweep(os.TempDir())
+	sweep(os.TempDir(), workspaceGrace)
 	path, err := os.MkdirTemp("", workspacePrefix)
 	if err != nil {
 		return nil, err
@@ -44,12 +44,12 @@ func (w *workspace) remove() error {
 	return errors.Join(err, w.lock.Close())
 }
 
-// sweep removes the directories of owners that are gone.
-func sweep(dir string) {
+// sweep removes the directories, older than grace, of owners that are gone.
+func sweep(dir string, grace time.Duration) {
 	left, _ := filepath.Glob(filepath.Join(dir, workspacePrefix+"*"))
 	for _, path := range left {
 		info, err := os.Lstat(path)
-		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < workspaceGrace {
+		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < grace {
 			continue
 		}
 		// Someone else's directory, or one that is in use, cannot be locked.
