@@ -13,5 +13,7 @@
 //
 // The checks run one after the other. What a check opens it closes, then the
 // cleanups of the function that has made the cluster run, and then no goroutine
-// may be left that was not there before.
+// may be left that was not there before. A server may therefore serve all checks if
+// it is emptied for each; a proxy in front of it, which starts goroutines as
+// connections come, belongs into the function.
 package clustertest
