@@ -2,6 +2,7 @@ package services
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -22,6 +23,11 @@ const ownerVariable = "CARILLON_SERVICES_OWNER"
 func TestMain(m *testing.M) {
 	if os.Getenv(ownerVariable) != "" {
 		os.Exit(own())
+	}
+	// Servers that start or elect a master mostly wait.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
 	}
 	code := m.Run()
 	if code == 0 {

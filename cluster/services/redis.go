@@ -171,7 +171,7 @@ func (r *Redis) Client() *redis.Client {
 	return redis.NewClient(&redis.Options{
 		Addr: r.Addr(), Username: r.options.User, Password: r.options.Password, TLSConfig: r.TLS(),
 		// What is away is to be seen as away, at once.
-		MaxRetries: -1, DialTimeout: 5 * time.Second, DialerRetries: 1,
+		MaxRetries: -1, DialTimeout: 5 * time.Second, DialerRetries: 1, ContextTimeoutEnabled: true,
 	})
 }
 
@@ -198,6 +198,9 @@ func (r *Redis) Stop(graceful bool) error { return r.stop(graceful) }
 
 // ping checks that the server answers, and that it is the one started here.
 func (r *Redis) ping(ctx context.Context, p *process) error {
+	// What listens there may be another server, which never answers.
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	// The client logs every refused connection.
 	if err := listens(ctx, r.Addr()); err != nil {
 		return err
