@@ -35,6 +35,8 @@ type flusher struct {
 func (f *flusher) run(ctx context.Context) {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstPause, maxPause
+	// A Join that failed may be followed by another one, which writes everything.
+	defer func() { f.p.queue.settled.Add(uint64(f.noted)) }()
 	for ctx.Err() == nil {
 		r := f.p.reg.Load()
 		more, err := f.step(ctx, r)

@@ -66,9 +66,8 @@ func (p *Presence) register(ctx context.Context) error {
 		p.log.Warn("redis: the node's lease had run out, registering it and all its sessions again")
 	}
 	p.incarnation = uint64(incarnation)
-	if servers, err := p.whichServers(bounded); err == nil {
-		p.servers.Store(&servers)
-	}
+	servers, _ := p.whichServers(bounded)
+	p.servers.Store(&servers)
 	r := &registration{incarnation: p.incarnation}
 	r.renewed.Store(&begun)
 	p.reg.Store(r)
@@ -192,10 +191,8 @@ func (p *Presence) renew(ctx context.Context, r *registration) error {
 		p.mixed.observe(foreign, true)
 	}
 
-	servers, err := p.whichServers(ctx)
-	if err != nil {
-		return err
-	}
+	// One that does not tell now differs from what it was, and will again.
+	servers, _ := p.whichServers(ctx)
 	if before := p.servers.Swap(&servers); before != nil && *before != servers {
 		// Restarted, or failed over: it may have forgotten anything.
 		p.log.Info("redis: another server than before, writing all sessions again")
@@ -237,7 +234,10 @@ func (p *Presence) whichServers(ctx context.Context) (string, error) {
 			return err
 		})
 		sort.Strings(ids)
-		return strings.Join(ids, " "), err
+		if err != nil {
+			return "", err
+		}
+		return strings.Join(ids, " "), nil
 	}
 	return "", nil
 }

@@ -156,7 +156,8 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 		err = p.renew(ctx, r) // so that Members knows the others
 	}
 	if err != nil {
-		p.halt()
+		// Another Join needs them gone. They do not wait for long.
+		_ = p.halt(context.WithoutCancel(ctx))
 		return p.joinError(ctx, err)
 	}
 	return nil
@@ -173,12 +174,23 @@ func (p *Presence) joinError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %s", cluster.ErrAway, reason(err))
 }
 
-// halt ends the goroutines.
-func (p *Presence) halt() {
-	if p.stop != nil {
-		p.stop()
+// halt ends the goroutines, and waits for them as long as ctx lasts.
+func (p *Presence) halt(ctx context.Context) error {
+	if p.stop == nil {
+		return nil
+	}
+	p.stop()
+	p.stop = nil
+	ended := make(chan struct{})
+	go func() {
 		p.done.Wait()
-		p.stop = nil
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", cluster.ErrAway, ctx.Err())
 	}
 }
 
@@ -190,8 +202,10 @@ func (p *Presence) Leave(ctx context.Context) error {
 		return nil
 	}
 	p.left = true
-	p.halt()
-	err := p.remove(ctx)
+	err := p.halt(ctx)
+	if err == nil {
+		err = p.remove(ctx)
+	}
 	return errors.Join(err, p.client.Close())
 }
 

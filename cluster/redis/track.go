@@ -47,10 +47,22 @@ func (p *Presence) track(ctx context.Context) {
 	}
 }
 
-// client returns a client of its own, which runs hook on each connection.
+// newClient returns a client of its own, which runs hook on each connection to the
+// server; the driver also runs it on those to Sentinels.
 func (p *Presence) newClient(hook func(context.Context, *goredis.Conn) error) *goredis.Client {
 	o := p.opt.universal()
-	o.OnConnect = hook
+	o.OnConnect = func(ctx context.Context, c *goredis.Conn) error {
+		if p.opt.MasterName != "" {
+			role := goredis.NewSliceCmd(ctx, "role")
+			if err := c.Process(ctx, role); err != nil {
+				return err
+			}
+			if r := role.Val(); len(r) > 0 && r[0] == "sentinel" {
+				return nil
+			}
+		}
+		return hook(ctx, c)
+	}
 	c := goredis.NewUniversalClient(o).(*goredis.Client)
 	c.AddHook(&p.counter)
 	return c

@@ -1,0 +1,5 @@
+package redis
+
+const nodeEnv = "CARILLON_TEST_REDIS"
+
+func runNode(string) {}
