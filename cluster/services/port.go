@@ -56,11 +56,15 @@ func freePort(ports ...int) {
 // startTries is how often a server is started on other ports after a collision.
 const startTries = 5
 
-// collided tells whether an error shows that another process has taken the port
-// between the look and the start.
+// errPortTaken means that another process has taken a port between the look and the
+// start.
+var errPortTaken = errors.New("the port is taken")
+
+// collided tells whether an error is errPortTaken, or has what Redis and Erlang log
+// then.
 func collided(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "Address already in use") || strings.Contains(text, "eaddrinuse")
+	return errors.Is(err, errPortTaken) || strings.Contains(text, "Address already in use") || strings.Contains(text, "eaddrinuse")
 }
 
 // listens returns nil when something takes connections there.

@@ -108,7 +108,14 @@ func startRabbitOnce(ctx context.Context, o RabbitOptions) (_ *RabbitMQ, err err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r, r.start(ctx)
+	if err := r.start(ctx); err != nil {
+		return nil, err
+	}
+	if !r.mapper.running() {
+		// It ends without a word when something else listens there.
+		return nil, fmt.Errorf("epmd: %w", errPortTaken)
+	}
+	return r, nil
 }
 
 // startMapper starts the port mapper of Erlang. A broker that finds none starts one

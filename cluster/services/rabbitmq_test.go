@@ -249,3 +249,16 @@ func TestErlangBinary(t *testing.T) {
 		}
 	}
 }
+
+// TestRabbitMQPortTaken asks for a port that another process has.
+func TestRabbitMQPortTaken(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", Host+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if _, err := StartRabbitMQ(t.Context(), RabbitOptions{Port: l.Addr().(*net.TCPAddr).Port}); err == nil || !collided(err) {
+		t.Errorf("got %v", err)
+	}
+}
