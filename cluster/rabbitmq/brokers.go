@@ -67,6 +67,9 @@ func (d *dialer) dial(ctx context.Context) (*link, error) {
 	return nil, fmt.Errorf("%w: %w", cluster.ErrAway, errors.Join(errs...))
 }
 
+// again makes the next dial begin with the broker of the last one, which answered.
+func (d *dialer) again() { d.next = (d.next + len(d.urls) - 1) % len(d.urls) }
+
 func (b *brokers) dialOne(ctx context.Context, url, name string) (*link, error) {
 	l := &link{}
 	var stop func() bool

@@ -60,6 +60,9 @@ func (c *consumer) connect(ctx context.Context) (*subscription, error) {
 		return err
 	})
 	if err != nil {
+		if errors.Is(err, cluster.ErrNodeTaken) {
+			c.dialer.again()
+		}
 		l.close(ctx)
 		return nil, away(err)
 	}

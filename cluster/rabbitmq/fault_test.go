@@ -39,9 +39,12 @@ func TestBrokerKilled(t *testing.T) {
 	s.publish(500)
 	restartBroker(t, v)
 	s.check(t)
-	if st := a.Stats(); st.Reconnects != 2 || st.OutboxMessages != 0 || st.OutboxBytes != 0 {
-		t.Errorf("got %+v", st)
-	}
+	eventually(t, func() error {
+		if st := a.Stats(); st.Reconnects != 2 || st.OutboxMessages != 0 || st.OutboxBytes != 0 {
+			return fmt.Errorf("got %+v", st)
+		}
+		return nil
+	})
 	for _, line := range []string{"broker lost", "broker regained"} {
 		if n := a.logs.lines(line); n != 1 {
 			t.Errorf("%q was logged %d times", line, n)
@@ -93,7 +96,7 @@ func TestConnectionsCutAnywhere(t *testing.T) {
 func TestSilentConnection(t *testing.T) {
 	v := newVhost(t)
 	p, through := v.proxied(t)
-	a := openNode(t, rabbitmq.Options{URLs: []string{through, v.url}, ConfirmTimeout: time.Second, Heartbeat: 2 * time.Second}, "a")
+	a := openNode(t, rabbitmq.Options{URLs: []string{through, v.url}, ConfirmTimeout: time.Second, Heartbeat: time.Second}, "a")
 	b := openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "b")
 	back := newSequence(b, a)
 	s := newSequence(a, b)
@@ -106,7 +109,8 @@ func TestSilentConnection(t *testing.T) {
 	back.publish(300)
 	s.check(t) // by the other URL
 	back.check(t)
-	if got := a.Stats().Reconnects; got != 2 {
+	// The broker has not noticed, and the node has to wait for its own consumer.
+	if got := a.Stats().Reconnects; got < 2 {
 		t.Errorf("%d reconnects", got)
 	}
 	restore(t, p)

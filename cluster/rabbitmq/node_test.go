@@ -157,3 +157,5 @@ func (l *logs) lines(text string) (n int) {
 }
 
 func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }
+
+func self(id string) cluster.Node { return cluster.Node{ID: id} }
