@@ -1,4 +1,4 @@
-# carillon: make run · make test · make bench · make lint · make build
+# carillon: make run · make cluster · make test · make bench · make lint · make build
 SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -6,11 +6,15 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 
-.PHONY: run build test race lint fuzz bench docs setup clean
+.PHONY: run cluster build test race lint fuzz bench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
 	./bin/carillon serve
+
+## cluster: two gateways on ports 18001 and 18002, over a Redis and a RabbitMQ started for them
+cluster: build
+	@$(GO) run ./cluster/services/cmd/localcluster --gateway bin/carillon
 
 ## build: the binary, in bin/
 build:

@@ -42,17 +42,30 @@ func spawn(c command) (*process, error) {
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Env, cmd.Dir = c.env, c.dir
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = childAttr()
-	if err := forks.start(cmd); err != nil {
+	wait, err := Start(cmd)
+	if err != nil {
 		return nil, err
 	}
 	p := &process{name: filepath.Base(c.path), log: c.log, cmd: cmd, done: make(chan struct{})}
 	go func() {
-		_ = cmd.Wait() // how it ended is in cmd.ProcessState
-		forks.ended()
+		_ = wait() // how it ended is in cmd.ProcessState
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// Start starts a program that ends with this process, whatever ends that one, as the
+// servers do. It has a process group of its own. The caller calls wait, once, in
+// place of cmd.Wait.
+func Start(cmd *exec.Cmd) (wait func() error, err error) {
+	cmd.SysProcAttr = childAttr()
+	if err := forks.start(cmd); err != nil {
+		return nil, err
+	}
+	return func() error {
+		defer forks.ended()
+		return cmd.Wait()
+	}, nil
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
