@@ -251,7 +251,7 @@ func (s *Server) announce(addr string) {
 	if cfg.Admin.Open {
 		s.log.Warn("admin.open is true: anybody who reaches this port can push and kick, web pages included")
 	}
-	if cfg.Server.ReusePort {
+	if cfg.Server.ReusePort && s.link.alone {
 		s.log.Warn("server.reuse-port is true: pushes and counts are those of this process alone, other processes on the port have their own")
 	}
 	s.log.Info("serving", "addr", addr, "endpoint", cfg.WebSocket.Endpoint, "node", cfg.Server.NodeID, "version", s.opt.Version,
