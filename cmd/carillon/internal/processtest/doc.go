@@ -1,0 +1,3 @@
+// Package processtest has tests of serve --processes: the real binary, with its
+// workers, over a real Redis and a real RabbitMQ.
+package processtest
