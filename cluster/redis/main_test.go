@@ -113,3 +113,5 @@ func single(t testing.TB) (*services.Redis, Options, *goredis.Client) {
 	t.Cleanup(func() { _ = c.Close() })
 	return r, Options{Addrs: []string{r.Addr()}}, c
 }
+
+func z(score float64, member string) goredis.Z { return goredis.Z{Score: score, Member: member} }

@@ -58,12 +58,16 @@ func (p *Presence) addForeign(ctx context.Context, pipe goredis.Pipeliner, v *vi
 			}
 		}
 	}
+	nodes := pipe.ZCard(ctx, keyLeases)
 	all := pipe.HLen(ctx, keySessionNode)
 	own := make([]*goredis.IntCmd, 0, len(v.leases))
 	for id := range v.leases {
 		own = append(own, pipe.SCard(ctx, keyNodeSessions+id))
 	}
 	return func() {
+		if nodes.Val() != int64(len(v.leases)) {
+			p.renewNow() // a node has come, whose sessions look foreign until it is known
+		}
 		foreign := all.Val()
 		for _, n := range own {
 			foreign -= n.Val()
