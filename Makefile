@@ -14,7 +14,8 @@ run: build
 
 ## cluster: two gateways on ports 18001 and 18002, over a Redis and a RabbitMQ started for them
 cluster: build
-	@$(GO) run ./cluster/services/cmd/localcluster --gateway bin/carillon
+	$(GO) build -o bin/localcluster ./cluster/services/cmd/localcluster
+	@bin/localcluster
 
 ## build: the binary, in bin/
 build:
