@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,6 +113,22 @@ func TestSilentConnection(t *testing.T) {
 	// The broker has not noticed, and the node has to wait for its own consumer.
 	if got := a.Stats().Reconnects; got < 2 {
 		t.Errorf("%d reconnects", got)
+	}
+	restore(t, p)
+}
+
+// A write that cannot go on ends as well: the sockets have no room for this message.
+func TestSilentConnectionInAWrite(t *testing.T) {
+	v := newVhost(t)
+	p, through := v.proxied(t)
+	a := openNode(t, rabbitmq.Options{URLs: []string{through, v.url}, ConfirmTimeout: time.Second}, "a")
+	b := openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "b")
+	p.Blackhole()
+	large := strings.Repeat("x", 32<<20)
+	a.Send("b", push(large), nil)
+	a.Send("b", push("small"), nil)
+	if got := payloads(b.awaits(t, 2)); got[0] != large || got[1] != "small" {
+		t.Errorf("got %.20q", got)
 	}
 	restore(t, p)
 }

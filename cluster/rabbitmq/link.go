@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -58,17 +59,26 @@ func lossOf(err *amqp.Error) error {
 type socket struct {
 	net.Conn
 	timeout time.Duration
-	until   time.Time // the deadline set, of the goroutine that writes
+	until   atomic.Int64 // the deadline for writes, Unix ns; 0 when there is none
 }
 
 // Write is called under the driver's lock for writing.
 func (s *socket) Write(p []byte) (int, error) {
 	// A deadline is good for half its time, so that few writes set one.
-	if now := time.Now(); s.until.Sub(now) < s.timeout/2 {
-		s.until = now.Add(s.timeout)
-		if err := s.Conn.SetWriteDeadline(s.until); err != nil {
+	if now := time.Now(); s.until.Load()-now.UnixNano() < int64(s.timeout/2) {
+		until := now.Add(s.timeout)
+		if err := s.Conn.SetWriteDeadline(until); err != nil {
 			return 0, err
 		}
+		s.until.Store(until.UnixNano())
 	}
 	return s.Conn.Write(p)
+}
+
+// SetDeadline is how the driver ends the time for the handshake, and with it the
+// deadline for writes.
+func (s *socket) SetDeadline(t time.Time) error {
+	err := s.Conn.SetDeadline(t)
+	s.until.Store(0)
+	return err
 }
