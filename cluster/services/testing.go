@@ -65,6 +65,19 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	return p
 }
 
+// FreePort returns a port on which nobody listens, and which no server of this
+// process takes until the test ends. It is outside of the range that Linux gives to
+// outgoing connections.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	port, err := takePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { freePort(port) })
+	return port
+}
+
 // end stops a server when its test ends, and shows what it has logged last when the
 // test has failed.
 func end(t testing.TB, s interface {
