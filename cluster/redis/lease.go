@@ -61,7 +61,8 @@ func (p *Presence) register(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if fresh, _ := number(reply, 3); fresh != 0 && p.incarnation != 0 {
+	// A request that was given up may have arrived late and have taken the lease again.
+	if fresh, _ := number(reply, 3); p.last != nil && (fresh != 0 || p.last.overdue(p.opt.Lease)) {
 		p.leasesLost.Add(1)
 		p.log.Warn("redis: the node's lease had run out, registering it and all its sessions again")
 	}
@@ -70,6 +71,7 @@ func (p *Presence) register(ctx context.Context) error {
 	p.servers.Store(&servers)
 	r := &registration{incarnation: p.incarnation}
 	r.renewed.Store(&begun)
+	p.last = r
 	p.reg.Store(r)
 	p.reached()
 	p.renewNow()

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -19,6 +20,11 @@ func TestMain(m *testing.M) {
 	if address := os.Getenv(nodeEnv); address != "" {
 		runNode(address)
 		return
+	}
+	// Most tests wait for leases and elections most of the time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -35,7 +35,8 @@ type Presence struct {
 	done   sync.WaitGroup
 
 	reg         atomic.Pointer[registration] // nil while not registered
-	incarnation uint64                       // the last one; of the goroutine that registers
+	last        *registration                // the last one; of the goroutine that registers
+	incarnation uint64                       // of that
 	away        atomic.Pointer[string]       // why Redis is away, nil while it is not
 	view        atomic.Pointer[view]
 	lost        chan struct{}
