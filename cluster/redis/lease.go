@@ -35,7 +35,7 @@ func (r *registration) overdue(lease time.Duration) bool {
 	return time.Since(*r.renewed.Load()) > lease
 }
 
-// register takes the node id under a new incarnation. Errors: [cluster.ErrNodeTaken],
+// register takes the node id under a new incarnation. Errors: a [*cluster.TakenError],
 // errCleaning, and what the driver says. One goroutine at a time.
 func (p *Presence) register(ctx context.Context) error {
 	begun := time.Now()
@@ -55,7 +55,11 @@ func (p *Presence) register(ctx context.Context) error {
 		return errCleaning
 	case 3:
 		p.reached()
-		return cluster.ErrNodeTaken
+		taken := &cluster.TakenError{Node: j.self.ID}
+		if expires, err := number(reply, 1); err == nil {
+			taken.Expires = time.UnixMilli(expires)
+		}
+		return taken
 	}
 	incarnation, err := number(reply, 1)
 	if err != nil {

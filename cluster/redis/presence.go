@@ -120,6 +120,9 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 	if p.left || p.stop != nil {
 		return errors.New("redis: joined or left already")
 	}
+	if self.Owner != "" { // who knows that no other start under this id is alive
+		p.token = self.Owner
+	}
 	j := &joined{self: self, local: local}
 	j.json = encodeNode(self, p.token)
 	p.joined.Store(j)
@@ -149,7 +152,7 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 	select {
 	case err = <-f.first:
 	case <-p.lost:
-		err = cluster.ErrNodeTaken
+		err = &cluster.TakenError{Node: self.ID}
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -167,7 +170,7 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 func (p *Presence) joinError(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, cluster.ErrNodeTaken):
-		return fmt.Errorf("redis: node %s: %w", p.joined.Load().self.ID, err)
+		return fmt.Errorf("redis: %w", err)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", cluster.ErrAway, ctx.Err())
 	}

@@ -22,11 +22,11 @@ import (
 const nodeEnv = "CARILLON_TEST_NODE"
 
 type nodeConfig struct {
-	ID    string
-	Tag   uint32
-	Addrs []string
-	Lease time.Duration
-	Users []string
+	ID, Owner string
+	Tag       uint32
+	Addrs     []string
+	Lease     time.Duration
+	Users     []string
 }
 
 // nodeReport is what a node says when asked, a line of JSON.
@@ -74,7 +74,7 @@ func runNode(config string) {
 		}
 		say(r)
 	}
-	report(p.Join(context.Background(), cluster.Node{ID: c.ID, Tag: c.Tag, Started: time.Now()}, sessions))
+	report(p.Join(context.Background(), cluster.Node{ID: c.ID, Owner: c.Owner, Tag: c.Tag, Started: time.Now()}, sessions))
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		if user := in.Text(); user != "" {
 			p.Connect(user, add(user))

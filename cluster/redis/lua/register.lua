@@ -1,5 +1,6 @@
 -- Registers a node under a new incarnation. Answers {1, incarnation, now, had no lease},
--- {2} while another node cleans up under the id, {3} when another process holds it.
+-- {2} while another node cleans up under the id, {3, when its lease runs
+-- out} when another process holds it.
 -- KEYS: incarnations, leases, nodes, cleaning
 -- ARGV: node, token, lease in ms, JSON, least incarnation
 local node, token = ARGV[1], ARGV[2]
@@ -11,7 +12,7 @@ local json = redis.call('HGET', KEYS[3], node)
 local fresh = 1
 if lease and tonumber(lease) > now then
   fresh = 0
-  if json and cjson.decode(json).token ~= token then return {3} end
+  if json and cjson.decode(json).token ~= token then return {3, lease} end
 end
 local cleaning = redis.call('ZSCORE', KEYS[4], node)
 if cleaning then
