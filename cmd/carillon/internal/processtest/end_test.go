@@ -73,6 +73,22 @@ func TestProcessesDrainWhenAllGetTheSignal(t *testing.T) {
 	})
 }
 
+// TestProcessesLeaveTheTerminalToTheSupervisor does what Ctrl-C does: a signal to the foreground process group.
+func TestProcessesLeaveTheTerminalToTheSupervisor(t *testing.T) {
+	t.Parallel()
+	s := command(t, 2)
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	s.start()
+	s.awaitAddress()
+	if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	s.wantExit(0)
+	if n := strings.Count(s.log.String(), "msg=signal"); n != 1 {
+		t.Errorf("%d processes got the signal, want the supervisor alone", n)
+	}
+}
+
 // TestProcessesDrainOneWorker sends a worker SIGTERM: it drains, and is started again.
 func TestProcessesDrainOneWorker(t *testing.T) {
 	t.Parallel()
