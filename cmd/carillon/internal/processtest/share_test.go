@@ -16,7 +16,7 @@ import (
 func TestProcessesShareThePort(t *testing.T) {
 	t.Parallel()
 	const n, sessions = 3, 120
-	s := supervise(t, n, "--cluster.lease=3s", "--spring.data.redis.timeout=1s")
+	s := supervise(t, n)
 	clients := s.connect(sessions)
 	counts := s.sessions()
 	sum := 0
@@ -59,6 +59,9 @@ func TestProcessesShareThePort(t *testing.T) {
 	}
 	if text := s.log.String(); !strings.Contains(text, `msg="worker ended, starting it again" worker=`+s.worker(2)+` how="signal 9 (killed)"`) {
 		t.Error("how it ended is not in the log")
+	}
+	if strings.Contains(s.log.String(), "is taken") {
+		t.Error("the new worker waited for the lease of the old one")
 	}
 	clients = slices.DeleteFunc(clients, (*client).over)
 	clients = append(clients, s.connect(counts[1]*n)...)
