@@ -58,13 +58,13 @@ func (c *cache) get(users []string, known func(i int, h []holding), ask func(i i
 func (c *cache) answer(user string, question *cached, h []holding) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.m[user] != question {
-		return
-	}
 	if len(h) == 0 {
-		delete(c.m, user)
+		if c.m[user] == question {
+			delete(c.m, user)
+		}
 		return
 	}
+	// Nobody finds it any more when the user has changed since.
 	question.holdings, question.until = h, time.Now().Add(c.ttl)
 }
 

@@ -73,11 +73,17 @@ func TestCache(t *testing.T) {
 	finds("[{b 1}]")
 	remembered()
 	tracked := a.tracked.Load()
+	if err := c.Do(ctx, "acl", "setuser", "default", "-client|tracking").Err(); err != nil {
+		t.Fatal(err)
+	}
 	if n, err := c.ClientKillByFilter(ctx, "TYPE", "pubsub").Result(); err != nil || n < 2 {
 		t.Fatalf("%d subscribers killed, %v", n, err)
 	}
 	b.connect("user")
 	finds("[{b 2}]")
+	if err := c.Do(ctx, "acl", "setuser", "default", "+client|tracking").Err(); err != nil {
+		t.Fatal(err)
+	}
 	remembered()
 	if a.tracked.Load() == tracked {
 		t.Error("the memory has outlived its subscriber")

@@ -219,6 +219,9 @@ func TestCleanerDies(t *testing.T) {
 		claim = holder{node: "victim", incarnation: inc, cleaning: true}
 		return err
 	})
+	if again, err := claimScript.Run(ctx, c, []string{keyIncarnations, keyLeases, keyCleaning}, "victim", 1).Uint64(); err != nil || again != 0 {
+		t.Errorf("a second claim: got %d, %v", again, err)
+	}
 	w := &atomicWriter{client: c, timeout: patient}
 	id := c.SRandMember(ctx, keyNodeSessions+"victim").Val()
 	part := []entry{{user: c.HGet(ctx, keySessionUser, id).Val(), session: id, kind: gone}}
@@ -247,5 +250,21 @@ func TestCleanerDies(t *testing.T) {
 	}
 	if got := keysOf(t, c); len(got) != 0 {
 		t.Errorf("left over: %q", got)
+	}
+}
+
+// A node looks again when a lease runs out, not when it happens to renew its own.
+func TestNextLook(t *testing.T) {
+	p, err := New(Options{Addrs: []string{"localhost:1"}, Lease: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Leave(context.Background())
+	if got := p.nextLook(); got != 20*time.Minute {
+		t.Errorf("alone: got %v", got)
+	}
+	p.view.Store(&view{at: time.Now(), now: 1000, leases: map[string]int64{"dead": 900, "soon": 1000 + 60_000, "late": 1000 + 3_000_000}})
+	if got := p.nextLook(); got > time.Minute+lookJitter+time.Second || got < 50*time.Second {
+		t.Errorf("got %v, want a minute", got)
 	}
 }

@@ -272,3 +272,32 @@ func TestTLSAndUser(t *testing.T) {
 		t.Errorf("wrong password: got %v", err)
 	}
 }
+
+// What someone else removes of a node's sessions is written again within an interval,
+// and leaving is bounded while Redis is away.
+func TestTampered(t *testing.T) {
+	t.Parallel()
+	r, o, c := single(t)
+	proxy := services.NewProxy(t, r.Addr())
+	o.Addrs, o.ReconcileInterval = []string{proxy.Addr()}, time.Second
+	a := joinedNode(t, "a", 1, o)
+	for i := range 20 {
+		a.connect(fmt.Sprint("user-", i))
+	}
+	settled(t, a)
+	ctx := context.Background()
+	c.SPopN(ctx, keyNodeSessions+"a", 5)
+	whole(t, c, a)
+	c.SAdd(ctx, keyNodeSessions+"a", "not of this node")
+	whole(t, c, a)
+
+	proxy.Blackhole()
+	bounded, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if err := a.Leave(bounded); !errors.Is(err, cluster.ErrAway) {
+		t.Errorf("leave while away: got %v, want %v", err, cluster.ErrAway)
+	}
+	if err := proxy.Restore(); err != nil {
+		t.Fatal(err)
+	}
+}

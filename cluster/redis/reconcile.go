@@ -71,8 +71,8 @@ func (p *Presence) compareCounts(ctx context.Context) error {
 	j := p.joined.Load()
 	for range looks {
 		settled := p.queue.settled.Load()
-		ctx, cancel := context.WithTimeout(ctx, p.writeTimeout())
-		there, err := p.client.SCard(ctx, keyNodeSessions+j.self.ID).Result()
+		bounded, cancel := context.WithTimeout(ctx, p.writeTimeout())
+		there, err := p.client.SCard(bounded, keyNodeSessions+j.self.ID).Result()
 		cancel()
 		if err != nil {
 			return err
