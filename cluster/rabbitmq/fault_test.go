@@ -16,6 +16,7 @@ import (
 
 // A broker that is killed and comes back loses and repeats nothing.
 func TestBrokerKilled(t *testing.T) {
+	t.Parallel() // after all others of this broker, while TestTLS starts one
 	v := newVhost(t)
 	o := rabbitmq.Options{URLs: []string{v.url}}
 	a, b, c := openNode(t, o, "a"), openNode(t, o, "b"), openNode(t, o, "c")
@@ -139,7 +140,7 @@ func TestSilentConnectionInAWrite(t *testing.T) {
 	a := openNode(t, rabbitmq.Options{URLs: []string{through, v.url}, ConfirmTimeout: time.Second}, "a")
 	b := openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "b")
 	p.Blackhole()
-	large := strings.Repeat("x", 32<<20)
+	large := strings.Repeat("x", 16<<20)
 	a.Send("b", push(large), nil)
 	a.Send("b", push("small"), nil)
 	if got := payloads(b.awaits(t, 2)); got[0] != large || got[1] != "small" {

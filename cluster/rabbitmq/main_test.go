@@ -13,7 +13,7 @@ import (
 )
 
 // The broker is shared by all tests, each of which has a virtual host. Some make it
-// suffer, so none of them are parallel.
+// suffer, so no two of them run at once.
 var shared struct {
 	once   sync.Once
 	broker *services.RabbitMQ

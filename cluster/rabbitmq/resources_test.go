@@ -48,6 +48,7 @@ func TestNothingIsLeft(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel() // with a broker of its own
 	b := services.NewRabbitMQ(t, services.RabbitOptions{TLS: true})
 	n := openNode(t, rabbitmq.Options{URLs: []string{b.URL("/")}, TLS: b.TLS()}, "a")
 	m := openNode(t, rabbitmq.Options{URLs: []string{b.URL("/") + "?cacertfile=" + b.CAFile()}}, "b")

@@ -103,18 +103,6 @@ func TestLiveNodeOfTheReferenceIsLeftAlone(t *testing.T) {
 	receive(t, deliveries)
 }
 
-func TestSecondNodeIsRefused(t *testing.T) {
-	v := newVhost(t)
-	o := rabbitmq.Options{URLs: []string{v.url}}
-	first := openNode(t, o, "a")
-	second := newNode(t, o, "a")
-	if err := second.Open(t.Context(), cluster.Node{ID: "a"}, second.handle); !errors.Is(err, cluster.ErrNodeTaken) {
-		t.Fatalf("got %v, want %v", err, cluster.ErrNodeTaken)
-	}
-	first.close(t)
-	second.open(t) // once the first has gone
-}
-
 // Open has patience with a consumer that is about to go, as of a process that was
 // killed.
 func TestOpenWaitsForTheDying(t *testing.T) {
