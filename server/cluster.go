@@ -63,7 +63,7 @@ func (s *Server) openCluster() (p cluster.Presence, b cluster.Bus, err error) {
 func redisOptions(cfg *config.Config) (redis.Options, error) {
 	r, c := &cfg.Redis, &cfg.Cluster
 	opt := redis.Options{
-		DB: r.DatabaseNumber(), Username: r.Username, Password: r.Password,
+		ClientName: r.ClientName, DB: r.DatabaseNumber(), Username: r.Username, Password: r.Password,
 		SentinelUsername: r.Sentinel.Username, SentinelPassword: r.Sentinel.Password,
 		DialTimeout: r.ConnectTimeout, Timeout: r.Timeout,
 		Lease: c.Lease, ReconcileInterval: c.ReconcileInterval, RefreshInterval: c.HeartbeatRefresh,
@@ -105,7 +105,7 @@ func rabbitOptions(cfg *config.Config) (rabbitmq.Options, error) {
 	r, c := &cfg.RabbitMQ, &cfg.Cluster
 	opt := rabbitmq.Options{
 		Prefetch: c.Prefetch, OutboxMaxBytes: int(c.OutboxMaxBytes), OutboxMaxAge: c.OutboxMaxAge,
-		QueueExpires: c.QueueExpires, Heartbeat: r.RequestedHeartbeat,
+		QueueExpires: c.QueueExpires, Heartbeat: r.RequestedHeartbeat, ConnectTimeout: r.ConnectionTimeout,
 	}
 	addresses := r.Addresses
 	if len(addresses) == 0 {

@@ -16,7 +16,9 @@ func TestRedisOptions(t *testing.T) {
 		want func(o *redis.Options) bool
 	}{
 		"no address": {func(c *config.Config) { c.Cluster.Presence = config.PresenceRedis },
-			func(o *redis.Options) bool { return slices.Equal(o.Addrs, []string{"localhost:6379"}) && o.TLSConfig == nil }},
+			func(o *redis.Options) bool {
+				return slices.Equal(o.Addrs, []string{"localhost:6379"}) && o.TLSConfig == nil
+			}},
 		"host, port, user": {func(c *config.Config) {
 			c.Redis.Host, c.Redis.Port, c.Redis.Username, c.Redis.Password, c.Redis.Database = "::1", 7000, "u", "p", 3
 		}, func(o *redis.Options) bool {
@@ -37,7 +39,9 @@ func TestRedisOptions(t *testing.T) {
 			func(o *redis.Options) bool { return o.Cluster && o.Addrs[0] == "a:1" }},
 		"no cache": {func(c *config.Config) { c.Redis.Host, c.Cluster.CacheTTL = "a", 0 },
 			func(o *redis.Options) bool { return o.CacheTTL < 0 }},
-		"times": {func(c *config.Config) { c.Redis.Host, c.Cluster.Lease, c.Redis.Timeout = "a", 7 * time.Second, 2 * time.Second },
+		"times": {func(c *config.Config) {
+			c.Redis.Host, c.Cluster.Lease, c.Redis.Timeout = "a", 7*time.Second, 2*time.Second
+		},
 			func(o *redis.Options) bool { return o.Lease == 7*time.Second && o.Timeout == 2*time.Second }},
 	} {
 		cfg := config.Default()

@@ -14,16 +14,14 @@ import (
 	"carillon/cluster"
 )
 
-// connectTimeout is for TCP, and again for TLS and AMQP.
-const connectTimeout = 5 * time.Second
-
 // brokers are the nodes of the broker, one of which is enough.
 type brokers struct {
-	urls         []string
-	hosts        []string
-	tls          *tls.Config
-	heartbeat    time.Duration
-	writeTimeout time.Duration
+	urls           []string
+	hosts          []string
+	tls            *tls.Config
+	heartbeat      time.Duration
+	connectTimeout time.Duration
+	writeTimeout   time.Duration
 }
 
 // dialer connects for one purpose. One goroutine at a time.
@@ -34,7 +32,7 @@ type dialer struct {
 }
 
 func newBrokers(o *Options) (*brokers, error) {
-	b := &brokers{urls: o.URLs, tls: o.TLS, heartbeat: o.Heartbeat, writeTimeout: o.ConfirmTimeout}
+	b := &brokers{urls: o.URLs, tls: o.TLS, heartbeat: o.Heartbeat, connectTimeout: o.ConnectTimeout, writeTimeout: o.ConfirmTimeout}
 	for i, url := range o.URLs {
 		uri, err := amqp.ParseURI(url)
 		if err != nil {
@@ -77,13 +75,13 @@ func (b *brokers) dialOne(ctx context.Context, url, name string) (*link, error) 
 		Heartbeat:  b.heartbeat,
 		Properties: amqp.NewConnectionProperties(),
 		Dial: func(network, address string) (net.Conn, error) {
-			d := net.Dialer{Timeout: connectTimeout}
+			d := net.Dialer{Timeout: b.connectTimeout}
 			conn, err := d.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
 			// Ended when AMQP is open.
-			if err := conn.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(b.connectTimeout)); err != nil {
 				conn.Close()
 				return nil, err
 			}

@@ -16,6 +16,7 @@ const (
 	DefaultOutboxMaxAge   = 30 * time.Second
 	DefaultQueueExpires   = time.Minute
 	DefaultConfirmTimeout = 15 * time.Second
+	DefaultConnectTimeout = 10 * time.Second
 	DefaultHeartbeat      = 10 * time.Second
 )
 
@@ -37,6 +38,9 @@ type Options struct {
 	OutboxMaxAge   time.Duration
 	// QueueExpires is how long the broker keeps the queue of a node that it has lost.
 	QueueExpires time.Duration
+	// ConnectTimeout is how long connecting by TCP may take, and as long again what
+	// TLS and AMQP add to it.
+	ConnectTimeout time.Duration
 	// ConfirmTimeout is how long the broker may confirm nothing of what it got, or
 	// take no byte, before its connection is given up.
 	ConfirmTimeout time.Duration
@@ -52,6 +56,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.OutboxMaxBytes, DefaultOutboxMaxBytes)
 	setDefault(&o.OutboxMaxAge, DefaultOutboxMaxAge)
 	setDefault(&o.QueueExpires, DefaultQueueExpires)
+	setDefault(&o.ConnectTimeout, DefaultConnectTimeout)
 	setDefault(&o.ConfirmTimeout, DefaultConfirmTimeout)
 	setDefault(&o.Heartbeat, DefaultHeartbeat)
 	if o.Logger == nil {
@@ -76,6 +81,9 @@ func (o *Options) validate() error {
 	}
 	if o.OutboxMaxBytes < 0 || o.OutboxMaxAge < 0 || o.ConfirmTimeout < 0 {
 		errs = append(errs, errors.New("a bound of the outbox is negative"))
+	}
+	if o.ConnectTimeout < 0 {
+		errs = append(errs, fmt.Errorf("a connect timeout of %v is negative", o.ConnectTimeout))
 	}
 	if o.QueueExpires < time.Millisecond || o.QueueExpires > math.MaxInt32*time.Millisecond {
 		errs = append(errs, fmt.Errorf("a queue cannot expire after %v", o.QueueExpires))

@@ -25,7 +25,7 @@ func (o Options) universal() *goredis.UniversalOptions {
 		SentinelUsername:      o.SentinelUsername,
 		SentinelPassword:      o.SentinelPassword,
 		TLSConfig:             o.TLSConfig,
-		ClientName:            "carillon",
+		ClientName:            o.ClientName,
 		Protocol:              2,
 		DialTimeout:           o.DialTimeout,
 		ReadTimeout:           o.Timeout,

@@ -41,6 +41,8 @@ type Options struct {
 	// DB is the database, which a Redis Cluster does not have.
 	DB int
 
+	// ClientName is what CLIENT LIST shows of the connections. Default "carillon".
+	ClientName string
 	// Username is that of an ACL user; "" is the default user.
 	Username, Password                 string
 	SentinelUsername, SentinelPassword string
@@ -93,6 +95,9 @@ func (o Options) withDefaults() Options {
 	set(&o.ReconcileInterval, DefaultReconcileInterval)
 	set(&o.RefreshInterval, DefaultRefreshInterval)
 	set(&o.CacheTTL, DefaultCacheTTL)
+	if o.ClientName == "" {
+		o.ClientName = "carillon"
+	}
 	if o.CacheMax == 0 {
 		o.CacheMax = DefaultCacheMax
 	}
