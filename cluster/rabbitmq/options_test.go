@@ -105,7 +105,7 @@ func TestBrokersTakeTurns(t *testing.T) {
 			}
 		}()
 	}
-	b, err := newBrokers(&Options{URLs: urls, Heartbeat: time.Second, ConfirmTimeout: time.Second})
+	b, err := newBrokers(&Options{URLs: urls, Heartbeat: time.Second, ConnectTimeout: time.Second, ConfirmTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
