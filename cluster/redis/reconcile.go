@@ -19,6 +19,9 @@ func (p *Presence) reconcile(ctx context.Context) {
 		if err == nil {
 			err = p.compareCounts(ctx)
 		}
+		if err == nil {
+			err = p.repairForeign(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			p.log.Debug("redis: reconciling has not succeeded", "error", err)
 			p.renewNow()

@@ -111,7 +111,25 @@ func testReference(t *testing.T, o Options, c goredis.UniversalClient) {
 	if got := b.Stats().Repaired; got != 0 {
 		t.Errorf("b: %d users repaired", got)
 	}
+	// The same the other way round: a user of both leaves a carillon node.
+	id := b.connect("java")
+	settled(t, b)
+	b.disconnect("java", id)
+	settled(t, b)
+	eventually(t, func() error {
+		if !c.SIsMember(ctx, keyOnline, "java").Val() {
+			return errors.New("a user of the reference is not put back")
+		}
+		return nil
+	})
+
 	java.leave(t, "22222222-0000-4000-8000-000000000000")
+	eventually(t, func() error {
+		if c.SIsMember(ctx, keyOnline, "java").Val() {
+			return errors.New("a user who has left is online")
+		}
+		return nil
+	})
 	eventually(t, func() error { return errors.Join(mixed(a, false), mixed(b, false)) })
 }
 
