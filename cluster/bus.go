@@ -44,7 +44,7 @@ type Operation struct {
 // "" when the message did not tell. It is called by one goroutine, in the order
 // in which each node has published. It returns when the operation is handed to
 // every event loop concerned, and waits while they cannot follow, until ctx ends;
-// an operation that it did not hand over comes again. op is the handler's to keep.
+// an operation that it did not hand over comes again, before later ones. op is the handler's to keep.
 type Handler func(ctx context.Context, from string, op *Operation) error
 
 // Bus carries operations to other nodes. Methods without a context never block;
@@ -84,7 +84,7 @@ type Bus interface {
 	Broadcast(op *Operation, done func(error))
 	// SendAll publishes to every carillon node.
 	SendAll(op *Operation, done func(error))
-	// Send publishes to one carillon node.
+	// Send publishes to one carillon node. To the node itself it delivers nothing.
 	Send(node string, op *Operation, done func(error))
 
 	// Forget removes what the broker keeps for a node that is dead.

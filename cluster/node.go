@@ -10,7 +10,8 @@ type Node struct {
 	Tag uint32
 	// Owner names whoever starts the process, when it says so: a supervisor. A new
 	// start with the same ID and a non-empty Owner takes the id over at once, since
-	// its owner knows that the former one is dead.
+	// its owner knows that the former one is dead. Two that are alive under one Owner
+	// would take the id from each other.
 	Owner string
 	// Incarnation grows with each registration under the same ID. A Presence sets it.
 	Incarnation uint64

@@ -36,7 +36,8 @@ func (e *TakenError) Unwrap() error { return ErrNodeTaken }
 type Sessions interface {
 	// Scan calls f for some of the sessions and returns where to go on: begin with
 	// 0, go on until it returns 0. A session that lives through the whole scan is
-	// met exactly once.
+	// met exactly once. f must not call Sessions. Any cursor will do: one that was
+	// never returned is as good as the end.
 	Scan(cursor uint64, f func(user string, id SessionID)) (next uint64)
 	// CountOf returns how many sessions a user has here.
 	CountOf(user string) int
@@ -76,7 +77,8 @@ type Counts struct {
 // Presence knows who is online where. Methods with a context may wait for a
 // server, the others never block; all may be called from any goroutine.
 //
-// Changes are told by Connect and Disconnect, which only take note of them. When
+// Changes are told by Connect and Disconnect, which only take note of them; Sessions
+// has them by then, and what is written is what Sessions says. When
 // the server behind a Presence is away they wait, within bounds; beyond those the
 // Presence writes everything again from Sessions once the server is back.
 type Presence interface {
@@ -111,8 +113,8 @@ type Presence interface {
 	// Mixed tells whether there were nodes of the reference when last looked. They
 	// get no message but those of [Bus.Broadcast].
 	Mixed() bool
-	// Locate says where each of the users is, by index, in one round trip. Users
-	// looked up a moment ago may come from memory; a change drops them from there.
+	// Locate says where each of the users is, by index, in one round trip, or fails
+	// with an error that wraps [ErrAway]; so do the others that ask. Users looked up a moment ago may come from memory; a change drops them from there.
 	Locate(ctx context.Context, users []string) ([]Location, error)
 	// LocateSessions says which node holds each of the sessions, by index, in one
 	// round trip; "" for unknown ones. Nodes of the reference are named too.
