@@ -120,8 +120,8 @@ func (p *Proxy) Blackhole() {
 	}
 }
 
-// Delay makes everything in one direction arrive so much later, without making it
-// slower, until Restore.
+// Delay makes what comes from now on in one direction arrive so much later, without
+// making it slower, until Restore.
 func (p *Proxy) Delay(d Direction, by time.Duration) { p.delay[d].Store(int64(by)) }
 
 // Restore ends every fault.

@@ -204,10 +204,13 @@ func TestProxyDelay(t *testing.T) {
 	if took := time.Since(start); took < 2*by {
 		t.Errorf("took %v, want at least %v", took, 2*by)
 	}
+	p.Delay(ToServer, time.Hour)
+	p.Delay(ToClient, time.Hour)
 	if err := p.Restore(); err != nil {
 		t.Fatal(err)
 	}
-	roundTrip(t, c, "and in order")
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
+	roundTrip(t, c, "at once")
 }
 
 func TestProxyBeforeNothing(t *testing.T) {

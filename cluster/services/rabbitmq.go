@@ -26,6 +26,9 @@ type RabbitOptions struct {
 	// Management serves the pages and the HTTP API of the management plugin on
 	// another free port, for people. A broker with it starts and stops later.
 	Management bool
+	// Schedulers is how many cores the broker can use; 0 means one. It starts
+	// soonest with one.
+	Schedulers int
 }
 
 // RabbitMQ is a private broker of one node. Any goroutine.
@@ -48,6 +51,7 @@ func StartRabbitMQ(ctx context.Context, o RabbitOptions) (*RabbitMQ, error) {
 	if o.Password == "" {
 		o.Password = "guest"
 	}
+	o.Schedulers = max(o.Schedulers, 1)
 	for try := 1; ; try++ {
 		r, err := startRabbitOnce(ctx, o)
 		if err == nil || o.Port != 0 || try == startTries || !collided(err) {

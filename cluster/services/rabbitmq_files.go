@@ -36,8 +36,9 @@ func (r *RabbitMQ) environment() []string {
 	set("RABBITMQ_MNESIA_BASE", w.file("mnesia"))
 	set("RABBITMQ_LOG_BASE", w.file("log"))
 	set("RABBITMQ_LOGS", "-")
-	// One scheduler and small tables: less to set up at the start.
-	set("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "+S 1:1 +P 65536 +t 1048576 +zdbbl 1024 -kernel inet_dist_use_interface {127,0,0,1}")
+	// Few schedulers and small tables: less to set up at the start.
+	set("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", fmt.Sprintf(
+		"+S %[1]d:%[1]d +P 65536 +t 1048576 +zdbbl 1024 -kernel inet_dist_use_interface {127,0,0,1}", r.options.Schedulers))
 	if r.home.plugins != "" {
 		set("RABBITMQ_PLUGINS_DIR", w.file("plugins"))
 	}

@@ -154,6 +154,18 @@ func TestRedisPortTaken(t *testing.T) {
 	}
 }
 
+// TestRedisIsTheOneStarted has a server asked in the place of another.
+func TestRedisIsTheOneStarted(t *testing.T) {
+	t.Parallel()
+	r, other := NewRedis(t, RedisOptions{}), NewRedis(t, RedisOptions{})
+	if err := r.ping(t.Context(), r.process); err != nil {
+		t.Error(err)
+	}
+	if err := r.ping(t.Context(), other.process); err == nil {
+		t.Error("took another server for the one started")
+	}
+}
+
 func TestStartCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,6 +12,15 @@ func TestSentinel(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	s := NewSentinel(t)
+	for i, n := range s.Sentinels {
+		one := n.sentinelClient()
+		others, err := one.Sentinels(ctx, SentinelMaster).Result()
+		replicas, replicasErr := one.Replicas(ctx, SentinelMaster).Result()
+		if err != nil || replicasErr != nil || len(others) != 2 || len(replicas) != 1 {
+			t.Errorf("sentinel %d knows %d others and %d replicas, %v, %v", i, len(others), len(replicas), err, replicasErr)
+		}
+		_ = one.Close()
+	}
 	client := redis.NewFailoverClient(&redis.FailoverOptions{MasterName: SentinelMaster, SentinelAddrs: s.Addrs()})
 	defer func() { _ = client.Close() }()
 	if err := client.Set(ctx, "key", "before", 0).Err(); err != nil {

@@ -113,6 +113,14 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.CloseNow() }()
+	questions := regexp.MustCompile(`curl (http\S+)\n`).FindAllStringSubmatch(seen.String(), -1)
+	if len(questions) != 2 {
+		t.Fatalf("questions are %q", questions)
+	}
+	for _, question := range questions {
+		// The other gateway learns of a new session a moment later.
+		waitAnswer(t, question[1], "gw-1")
+	}
 	command := regexp.MustCompile(`(?s)curl -X POST (\S+) .*?-d '(.*?)'`).FindStringSubmatch(seen.String())
 	if command == nil || !strings.Contains(command[1], second) {
 		t.Fatalf("no push through %s in the instructions:\n%s", second, &seen)
@@ -127,17 +135,6 @@ func TestCluster(t *testing.T) {
 	}
 	if _, got, err := c.Read(ctx); err != nil || string(got) != "hello" {
 		t.Errorf("got %q, %v", got, err)
-	}
-	for _, question := range regexp.MustCompile(`curl (http\S+)\n`).FindAllStringSubmatch(seen.String(), -1) {
-		res, err := http.Get(question[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(res.Body)
-		_ = res.Body.Close()
-		if res.StatusCode != http.StatusOK || !strings.Contains(string(body), "gw-1") {
-			t.Errorf("%s: %s %s", question[1], res.Status, body)
-		}
 	}
 
 	interrupt()
@@ -173,6 +170,39 @@ func TestGatewayDies(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	wantGone(t, "localhost:"+strconv.Itoa(o.port))
+}
+
+// waitAnswer asks until the answer has what is wanted.
+func waitAnswer(t *testing.T, url, want string) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK && strings.Contains(string(body), want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %s %s, want %q in it", url, res.Status, body, want)
+		}
+	}
+}
+
+// TestInterruptedStart interrupts before anything is up.
+func TestInterruptedStart(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var seen screen
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, options{gateway: os.Args[0], port: 1, nodes: 1}, &seen) }()
+	seen.wait(t, "Starting", ended)
+	interrupt()
+	if err := <-ended; err != nil {
+		t.Errorf("got %v", err)
+	}
 }
 
 func wantGone(t *testing.T, addrs ...string) {
@@ -213,4 +243,29 @@ func TestLines(t *testing.T) {
 	if got, want := seen.String(), "gw | one\ngw | two\ngw | \ngw | three\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// FuzzLines writes a text in two pieces: where it is cut must not matter.
+func FuzzLines(f *testing.F) {
+	f.Add("one\ntwo", 3)
+	f.Add("\n\n", 1)
+	f.Add("", 0)
+	f.Fuzz(func(t *testing.T, text string, cut int) {
+		cut = max(0, min(cut, len(text)))
+		var seen screen
+		l := (&output{w: &seen}).lines("gw")
+		for _, piece := range []string{text[:cut], text[cut:]} {
+			if n, err := io.WriteString(l, piece); n != len(piece) || err != nil {
+				t.Fatalf("%d, %v", n, err)
+			}
+		}
+		l.end()
+		var want strings.Builder
+		for line := range strings.Lines(text) {
+			want.WriteString("gw | " + strings.TrimSuffix(line, "\n") + "\n")
+		}
+		if got := seen.String(); got != want.String() {
+			t.Errorf("got %q, want %q", got, &want)
+		}
+	})
 }
