@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,13 +158,3 @@ func (c *client) closed() int {
 	}
 	return 0
 }
-
-func numbered(prefix string, n int) (list []string) {
-	for i := range n {
-		list = append(list, fmt.Sprintf("%s %d", prefix, i))
-	}
-	return list
-}
-
-// users joins names as a list of JSON strings.
-func users(names ...string) string { return `"` + strings.Join(names, `","`) + `"` }
