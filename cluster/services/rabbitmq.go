@@ -203,10 +203,10 @@ func (r *RabbitMQ) ManagementURL() string {
 	return "http://" + address(r.management) + "/"
 }
 
-// User and Password return those of the administrator.
+// User returns the name of the administrator.
 func (r *RabbitMQ) User() string { return r.options.User }
 
-// Password returns that of User.
+// Password returns the password of the administrator.
 func (r *RabbitMQ) Password() string { return r.options.Password }
 
 // TLS returns the configuration of a client that trusts the broker, nil without TLS.

@@ -77,7 +77,7 @@ func (s *server) Shutdown() error {
 }
 
 // Pause stops the server without ending it (SIGSTOP): its connections stay open
-// and silent. It returns when the server has stopped.
+// and silent.
 func (s *server) Pause() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,8 +23,15 @@ import (
 	"go.uber.org/goleak"
 )
 
+var gatewayDir string
+
 func TestMain(m *testing.M) {
+	var err error
+	if gatewayDir, err = os.MkdirTemp("", "carillon-localcluster-test-"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
+	_ = os.RemoveAll(gatewayDir)
 	http.DefaultClient.CloseIdleConnections()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -34,6 +41,15 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
+
+// built is the real gateway, built once.
+var built = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(gatewayDir, "carillon")
+	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // screen is what a user sees. Any goroutine.
 type screen struct {
@@ -70,9 +86,9 @@ func (s *screen) wait(t *testing.T, text string, ended <-chan error) {
 
 func buildGateway(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "carillon")
-	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
