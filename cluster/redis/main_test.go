@@ -119,7 +119,7 @@ func single(t testing.TB) (*services.Redis, Options, *goredis.Client) {
 	r := services.NewRedis(t, services.RedisOptions{})
 	c := r.Client()
 	t.Cleanup(func() { _ = c.Close() })
-	return r, Options{Addrs: []string{r.Addr()}}, c
+	return r, Options{Addrs: []string{r.Addr()}, Timeout: long}, c
 }
 
 func z(score float64, member string) goredis.Z { return goredis.Z{Score: score, Member: member} }
