@@ -167,6 +167,7 @@ func TestMixedCluster(t *testing.T) {
 	a.pushed("send/user/joe", "for joe")
 	ann.expects("héllo 😀")
 	bob.expects("héllo 😀")
+	java.expects(": héllo 😀", "joe: for joe")
 	if status, _, err := b.call("POST", "/websocket/send/users", `{"userIds":["u1","joe","u2"],"message":"for three"}`); err != nil || status != http.StatusOK {
 		t.Fatalf("send/users: %d %v", status, err)
 	}
