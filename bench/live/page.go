@@ -2,14 +2,11 @@ package live
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
-	"fmt"
 	"html/template"
 	"net/http"
-	"strings"
 
+	"carillon/bench/internal/inline"
 	"carillon/bench/report"
 )
 
@@ -21,35 +18,15 @@ var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/live.html"))
 // The styles and scripts of the page, in the order in which they are loaded,
 // with the policy that allows these and its own server, and nothing else.
 var (
-	pageStyles, styleSums = inlined("style",
-		read(report.Assets, "page/uPlot.min.css"), read(report.Assets, "page/theme.css"), read(pageFiles, "page/live.css"))
-	pageScripts, scriptSums = inlined("script",
-		read(report.Assets, "page/uPlot.iife.min.js"), read(report.Assets, "page/charts.js"), read(pageFiles, "page/timeline.js"),
-		read(pageFiles, "page/parts.js"), read(pageFiles, "page/live.js"))
+	pageStyles, styleSums = inline.Elements("style",
+		inline.File(report.Assets, "page/uPlot.min.css"), inline.File(report.Assets, "page/theme.css"), inline.File(pageFiles, "page/live.css"))
+	pageScripts, scriptSums = inline.Elements("script",
+		inline.File(report.Assets, "page/uPlot.iife.min.js"), inline.File(report.Assets, "page/charts.js"), inline.File(pageFiles, "page/timeline.js"),
+		inline.File(pageFiles, "page/parts.js"), inline.File(pageFiles, "page/live.js"))
 
 	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:; style-src " +
 		styleSums + "; script-src " + scriptSums
 )
-
-func read(files embed.FS, name string) string {
-	b, err := files.ReadFile(name)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: embedded file: %v", err))
-	}
-	return string(b)
-}
-
-// inlined makes an element of each file, and the list of their hashes.
-func inlined(element string, files ...string) (template.HTML, string) {
-	var out strings.Builder
-	var sums []string
-	for _, f := range files {
-		sum := sha256.Sum256([]byte(f))
-		sums = append(sums, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
-		fmt.Fprintf(&out, "<%s>%s</%s>\n", element, f, element)
-	}
-	return template.HTML(out.String()), strings.Join(sums, " ")
-}
 
 // handler routes the requests of the page.
 func (u *UI) handler() http.Handler {

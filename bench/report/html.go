@@ -2,14 +2,14 @@ package report
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
 	"strings"
+
+	"carillon/bench/internal/inline"
 )
 
 //go:embed page/report.html page/report.css page/report.js
@@ -22,32 +22,13 @@ var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html")
 // The styles and scripts of the page, in the order in which they are loaded,
 // with the policy that allows these and nothing else.
 var (
-	pageStyles, styleSums   = inlined("style", read(Assets, "page/uPlot.min.css"), read(Assets, "page/theme.css"), read(pageFiles, "page/report.css"))
-	pageScripts, scriptSums = inlined("script", read(Assets, "page/uPlot.iife.min.js"), read(Assets, "page/charts.js"), read(pageFiles, "page/report.js"))
+	pageStyles, styleSums = inline.Elements("style",
+		inline.File(Assets, "page/uPlot.min.css"), inline.File(Assets, "page/theme.css"), inline.File(pageFiles, "page/report.css"))
+	pageScripts, scriptSums = inline.Elements("script",
+		inline.File(Assets, "page/uPlot.iife.min.js"), inline.File(Assets, "page/charts.js"), inline.File(pageFiles, "page/report.js"))
 
 	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src " + styleSums + "; script-src " + scriptSums
 )
-
-func read(files embed.FS, name string) string {
-	b, err := files.ReadFile(name)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: embedded file: %v", err))
-	}
-	return string(b)
-}
-
-// inlined makes an element of each file, and the list of their hashes for the
-// policy.
-func inlined(element string, files ...string) (template.HTML, string) {
-	var out strings.Builder
-	var sums []string
-	for _, f := range files {
-		sum := sha256.Sum256([]byte(f))
-		sums = append(sums, "'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'")
-		fmt.Fprintf(&out, "<%s>%s</%s>\n", element, f, element)
-	}
-	return template.HTML(out.String()), strings.Join(sums, " ")
-}
 
 // pageData is what the template shows.
 type pageData struct {
