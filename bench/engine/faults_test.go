@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/stats"
 )
@@ -192,7 +193,7 @@ func TestServerFragments(t *testing.T) {
 		r.run(short)
 		srv.SetFaults(faulty.Faults{})
 		var st faulty.Stats
-		eventually(t, "a pong for every ping", func() bool {
+		await.Until(t, "a pong for every ping", func() bool {
 			st = srv.Stats()
 			return st.Pongs == st.Pings
 		})

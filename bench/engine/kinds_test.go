@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -22,7 +23,7 @@ func TestConnect(t *testing.T) {
 		t.Error("connections before the measured period")
 	}
 	st := r.traffic(0, 600*time.Millisecond)
-	eventually(t, "the ramp to end", func() bool {
+	await.Until(t, "the ramp to end", func() bool {
 		tried, wanted := r.e.RampState()
 		return wanted == 200 && tried == wanted
 	})
@@ -70,12 +71,12 @@ func TestChurn(t *testing.T) {
 		if c.Connects != 200 || c.OK != 500 || c.Sent != 500 {
 			t.Errorf("got %+v, want 200 to come and 500 replies", c)
 		}
-		eventually(t, "the last to leave", func() bool { return srv.Conns() == 20 })
+		await.Until(t, "the last to leave", func() bool { return srv.Conns() == 20 })
 		r.disconnect()
 		if all := r.all(0); all.Connected != 220 || all.Left != 220 {
 			t.Errorf("got %+v, want 220 to come and leave", all)
 		}
-		eventually(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
+		await.Until(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
 		if got := srv.Stats().Vanished; abrupt && got != 200 || !abrupt && got != 0 {
 			t.Errorf("abrupt %v: %d vanished", abrupt, got)
 		}
@@ -124,7 +125,7 @@ func TestClosedModelWithLosses(t *testing.T) {
 		st := r.traffic(100*time.Millisecond, 2*time.Second) // the warm-up's end is no dead end either
 		r.e.sleepUntil(st.To - int64(time.Second))
 		before := srv.Stats().Received
-		eventually(t, "requests at the end as at the beginning", func() bool { return srv.Stats().Received > before })
+		await.Until(t, "requests at the end as at the beginning", func() bool { return srv.Stats().Received > before })
 		r.settle(st)
 		r.disconnect()
 		// A busy machine makes some late, and heartbeats that are very late are taken for others.

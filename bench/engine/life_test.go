@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -70,19 +71,19 @@ func TestCloseInEveryState(t *testing.T) {
 		{name: "unused", sc: plan.Scenario{Kind: plan.Echo}, during: func(*rig, *faulty.Server) {}},
 		{name: "connect", sc: plan.Scenario{Kind: plan.Echo}, url: blackHole, during: func(r *rig, _ *faulty.Server) {
 			rampAll(r)
-			eventually(r.t, "connects", func() bool { r.collect(); return r.all(0).Connects == 50 })
+			await.Until(r.t, "connects", func() bool { r.collect(); return r.all(0).Connects == 50 })
 		}},
 		{name: "handshake", sc: plan.Scenario{Kind: plan.Echo}, faults: silent, during: func(r *rig, srv *faulty.Server) {
 			rampAll(r)
-			eventually(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
+			await.Until(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
 		}},
 		{name: "TLS handshake", sc: plan.Scenario{Kind: plan.Echo}, faults: silent, tls: true, during: func(r *rig, srv *faulty.Server) {
 			rampAll(r)
-			eventually(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
+			await.Until(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
 		}},
 		{name: "slow handshake", sc: plan.Scenario{Kind: plan.Slow, Slow: &plan.Slowness{Share: 1}}, faults: silent, during: func(r *rig, srv *faulty.Server) {
 			rampAll(r)
-			eventually(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
+			await.Until(r.t, "connections", func() bool { return srv.Stats().Silent == 50 })
 		}},
 		{name: "traffic", sc: plan.Scenario{Kind: plan.Echo, Rate: 2000}, during: someTraffic},
 		{name: "traffic over TLS", sc: plan.Scenario{Kind: plan.Echo, Rate: 2000}, tls: true, during: someTraffic},
@@ -92,18 +93,18 @@ func TestCloseInEveryState(t *testing.T) {
 			r.connect()
 			srv.SetFaults(faulty.Faults{Stall: faulty.Stall{Every: time.Hour, For: time.Hour}})
 			r.traffic(0, time.Hour)
-			eventually(r.t, "a publish", func() bool { return srv.Stats().Publishes > 0 })
+			await.Until(r.t, "a publish", func() bool { return srv.Stats().Publishes > 0 })
 		}},
 		{name: "churn", sc: plan.Scenario{Kind: plan.Churn, Rate: 100, Churn: &plan.Churning{Rate: 500}}, during: someTraffic},
 		{name: "storm", sc: plan.Scenario{Kind: plan.Storm, Storm: &plan.Storming{Cycles: 1000, Every: time.Millisecond}}, during: func(r *rig, srv *faulty.Server) {
 			r.connect()
 			r.traffic(0, time.Hour)
-			eventually(r.t, "reconnects", func() bool { return srv.Stats().Upgraded > 200 })
+			await.Until(r.t, "reconnects", func() bool { return srv.Stats().Upgraded > 200 })
 		}},
 		{name: "storm that waits", sc: plan.Scenario{Kind: plan.Storm, Storm: &plan.Storming{GiveUp: time.Hour, Backoff: backoff}}, during: func(r *rig, srv *faulty.Server) {
 			r.connect()
 			r.traffic(0, time.Hour)
-			eventually(r.t, "all to be gone", func() bool { return srv.Conns() == 0 })
+			await.Until(r.t, "all to be gone", func() bool { return srv.Conns() == 0 })
 		}},
 		{name: "slow clients", sc: plan.Scenario{Kind: plan.Slow, Rate: 500, Slow: &plan.Slowness{Share: .5, Rate: 1000}}, during: someTraffic},
 		{name: "slow clients over TLS", sc: plan.Scenario{Kind: plan.Slow, Rate: 500, Slow: &plan.Slowness{Share: .5}}, tls: true, during: someTraffic},
@@ -111,7 +112,7 @@ func TestCloseInEveryState(t *testing.T) {
 			r.connect()
 			srv.SetFaults(faulty.Faults{NoRead: true})
 			r.traffic(0, time.Hour)
-			eventually(r.t, "full sockets", func() bool { r.collect(); return r.all(0).Refused > 100 })
+			await.Until(r.t, "full sockets", func() bool { r.collect(); return r.all(0).Refused > 100 })
 		}},
 		{name: "settling", sc: plan.Scenario{Kind: plan.Echo, Rate: 1000}, faults: faulty.Faults{DropEvery: 2}, during: func(r *rig, _ *faulty.Server) {
 			r.connect()
@@ -148,7 +149,7 @@ func TestCloseInEveryState(t *testing.T) {
 			r.e.Close()
 			// What there is of it now is the server's side.
 			srv.Close()
-			eventually(t, "descriptors to be closed", func() bool { return descriptors(t) <= base })
+			await.Until(t, "descriptors to be closed", func() bool { return descriptors(t) <= base })
 		})
 	}
 }
@@ -158,7 +159,7 @@ func rampAll(r *rig) { r.e.Ramp(r.e.clock.now(), []int{1 << 30}) }
 func someTraffic(r *rig, _ *faulty.Server) {
 	r.connect()
 	r.traffic(0, time.Hour)
-	eventually(r.t, "traffic", func() bool { r.collect(); return r.all(0).Arrivals > 100 })
+	await.Until(r.t, "traffic", func() bool { r.collect(); return r.all(0).Arrivals > 100 })
 }
 
 // Disconnect ends everything politely in every state, too, and all sums agree.
@@ -171,7 +172,7 @@ func TestDisconnectWhileConnecting(t *testing.T) {
 		}
 		r := newRig(t, plan.Scenario{Kind: plan.Echo, URL: url, Connections: 3000, ConnectRate: 20_000, ConnectTimeout: time.Minute})
 		rampAll(r)
-		eventually(t, "connects", func() bool { r.collect(); return r.all(0).Connects > 1500 })
+		await.Until(t, "connects", func() bool { r.collect(); return r.all(0).Connects > 1500 })
 		r.disconnect()
 		if n := r.cause(0, stats.ConnectFailed, causeEnded) + r.cause(0, stats.ConnectFailed, "connect: "+causeEnded); n < 500 {
 			t.Errorf("%s: %d failed because the run ended: %v", name, n, r.total[0].Other.Causes)
@@ -282,10 +283,10 @@ func TestBackpressureInTheClosedModel(t *testing.T) {
 	r.connect()
 	srv.SetFaults(faulty.Faults{NoRead: true})
 	st := r.traffic(0, 3*time.Second)
-	eventually(t, "full sockets", func() bool { r.collect(); return r.all(0).Refused > 0 })
+	await.Until(t, "full sockets", func() bool { r.collect(); return r.all(0).Refused > 0 })
 	full := r.all(0).Sent
 	srv.SetFaults(faulty.Faults{})
-	eventually(t, "more to be sent", func() bool { r.collect(); return r.all(0).Sent > full })
+	await.Until(t, "more to be sent", func() bool { r.collect(); return r.all(0).Sent > full })
 	r.e.sleepUntil(st.To)
 	r.e.Settle(nil, r.e.clock.now()+int64(patience))
 	r.disconnect()
@@ -316,7 +317,7 @@ func TestThousandsOfConnections(t *testing.T) {
 	if c := r.all(0); c.OK != 5*n {
 		t.Errorf("got %+v, want %d", c, 5*n)
 	}
-	eventually(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
+	await.Until(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
 	if st := srv.Stats(); st.ClosedByYou != n {
 		t.Errorf("%d said goodbye, want %d", st.ClosedByYou, n)
 	}

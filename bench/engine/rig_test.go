@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -75,7 +76,7 @@ func (r *rig) connectUpTo(n int) {
 		want[i] = n
 	}
 	r.e.Ramp(r.e.clock.now(), want)
-	eventually(r.t, "the ramp to end", func() bool {
+	await.Until(r.t, "the ramp to end", func() bool {
 		tried, wanted := r.e.RampState()
 		return tried == wanted
 	})
@@ -116,7 +117,7 @@ func (r *rig) still() {
 	var last faulty.Stats
 	var came int64
 	since := time.Now()
-	eventually(r.t, "everything to be begun and answered", func() bool {
+	await.Until(r.t, "everything to be begun and answered", func() bool {
 		busy := false
 		r.round(func(g *group) {
 			_, due := g.earliest()
@@ -226,20 +227,11 @@ func (r *rig) cause(i int, kind stats.CauseKind, text string) int64 {
 // patience is how long a test waits for something to happen.
 const patience = 20 * time.Second
 
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // atRest waits until the server has nothing under way and returns what it did.
 func atRest(t testing.TB, srv *faulty.Server) faulty.Stats {
 	t.Helper()
 	var st faulty.Stats
-	eventually(t, "the server to come to rest", func() bool {
+	await.Until(t, "the server to come to rest", func() bool {
 		st = srv.Stats()
 		return st.Due+st.Duplicated == st.Sent+st.Dropped+st.Undelivered && st.Held == 0 && st.Conns == 0
 	})

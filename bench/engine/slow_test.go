@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -138,7 +139,7 @@ func TestSlowAnswersPings(t *testing.T) {
 	srv := faulty.Start(t, faulty.Options{Faults: faulty.Faults{PingEvery: 20 * time.Millisecond}})
 	r := newRig(t, plan.Scenario{Kind: plan.Slow, URL: srv.URL(), Connections: 2, Rate: 1, Slow: &plan.Slowness{Share: 1, Rate: 10_000}})
 	r.connect()
-	eventually(t, "pongs", func() bool { return srv.Stats().Pongs >= 4 })
+	await.Until(t, "pongs", func() bool { return srv.Stats().Pongs >= 4 })
 	if st := srv.Stats(); st.BadPongs != 0 || st.BadFrames != 0 {
 		t.Errorf("got %+v", st)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/internal/faulty"
 	"carillon/bench/plan"
 	"carillon/bench/stats"
@@ -28,7 +29,7 @@ func TestTLS(t *testing.T) {
 		if n := r.total[0].Other.Hists[stats.TLS].Count(); n != r.all(0).Connected || n < 40 {
 			t.Errorf("%d TLS handshakes measured, want %d", n, r.all(0).Connected)
 		}
-		eventually(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
+		await.Until(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
 		if st := srv.Stats(); st.ClosedByYou != st.Upgraded {
 			t.Errorf("%d of %d said goodbye", st.ClosedByYou, st.Upgraded)
 		}
@@ -82,7 +83,7 @@ func TestTLSAbrupt(t *testing.T) {
 	r.connect()
 	r.run(50 * time.Millisecond)
 	r.disconnect()
-	eventually(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
+	await.Until(t, "the server to see them go", func() bool { return srv.Conns() == 0 })
 	if st := srv.Stats(); st.Vanished != 20 || st.ClosedByYou != 20 {
 		t.Errorf("got %+v, want 20 to vanish", st)
 	}

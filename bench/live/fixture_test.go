@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	"carillon/bench/report"
@@ -79,18 +78,6 @@ func crowdedRun(n int) report.Progress {
 
 // patience bounds every wait; a test that passes does not come near it.
 const patience = 10 * time.Second
-
-// eventually polls a condition.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain until %s", patience, what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
 
 // counter counts calls.
 type counter struct{ atomic.Int64 }

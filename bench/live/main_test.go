@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"carillon/bench/internal/browsertest"
 )
 
 // update rewrites the golden files: go test ./bench/live -run Golden -update
@@ -16,13 +18,5 @@ func TestMain(m *testing.M) {
 	if code, ok := child(); ok {
 		os.Exit(code)
 	}
-	goleak.VerifyTestMain(withBrowser{m})
-}
-
-// withBrowser runs the tests and ends the browser that they share.
-type withBrowser struct{ *testing.M }
-
-func (m withBrowser) Run() int {
-	defer stopBrowser()
-	return m.M.Run()
+	goleak.VerifyTestMain(browsertest.Main{M: m})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/report"
 )
 
@@ -151,7 +152,7 @@ func TestScreenInterrupt(t *testing.T) {
 			}
 			e.press("x")
 			e.press(key)
-			eventually(t, "OnInterrupt is called", func() bool { return interrupts.Load() == 1 })
+			await.Until(t, "OnInterrupt is called", func() bool { return interrupts.Load() == 1 })
 			e.shows("ending…")
 			d.Show(heartbeatRun(41))
 			e.shows("0:41")
@@ -159,7 +160,7 @@ func TestScreenInterrupt(t *testing.T) {
 				t.Fatalf("OnKill called %d times after one press", n)
 			}
 			e.press(key)
-			eventually(t, "OnKill is called", func() bool { return kills.Load() == 1 })
+			await.Until(t, "OnKill is called", func() bool { return kills.Load() == 1 })
 			e.shows("ending at once")
 			e.press(key)
 			d.Show(heartbeatRun(42))
@@ -286,7 +287,7 @@ func TestScreenStuckTerminal(t *testing.T) {
 	}
 	var filling sync.WaitGroup
 	filling.Go(func() { _, _ = tty.Write(make([]byte, 1<<20)) })
-	eventually(t, "the terminal is full", func() bool {
+	await.Until(t, "the terminal is full", func() bool {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(master.Fd()), Events: unix.POLLIN}}, 0)
 		return n == 1 && err == nil
 	})
@@ -319,7 +320,7 @@ func TestScreenEnding(t *testing.T) {
 	Ending(Multi(quiet{}, d))
 	e.shows("ending…")
 	e.press("q")
-	eventually(t, "OnKill is called", func() bool { return kills.Load() == 1 })
+	await.Until(t, "OnKill is called", func() bool { return kills.Load() == 1 })
 	if n := interrupts.Load(); n != 0 {
 		t.Errorf("OnInterrupt called %d times", n)
 	}

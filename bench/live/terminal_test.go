@@ -12,6 +12,8 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+
+	"carillon/bench/internal/await"
 )
 
 // terminal is a pseudo terminal with somebody who looks at it.
@@ -115,7 +117,7 @@ func (e *terminal) shows(text string) {
 
 func (e *terminal) until(what string, condition func() bool) {
 	e.t.Helper()
-	eventually(e.t, what, condition)
+	await.Until(e.t, what, condition)
 }
 
 // isRaw reports whether keys come through as they are pressed.

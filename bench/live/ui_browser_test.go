@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"carillon/bench/internal/await"
+	"carillon/bench/internal/browsertest"
 	"carillon/bench/report"
 )
 
@@ -30,46 +32,60 @@ func startUI(t *testing.T, opt UIOptions) *UI {
 // reportPage is the report of a run.
 const reportPage = "<!doctype html><link rel=icon href=data:,><title>the report</title><p>all figures</p>"
 
+// shows waits until an element has a text in it.
+func shows(t *testing.T, p *browsertest.Tab, id, text string) {
+	t.Helper()
+	p.Until(id+" shows "+text, fmt.Sprintf("document.getElementById(%q).innerText.includes(%q)", id, text))
+}
+
+// fits fails when the page is wider than its window.
+func fits(t *testing.T, p *browsertest.Tab) {
+	t.Helper()
+	p.Drawn()
+	if over := browsertest.Eval[int](p, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+		t.Errorf("the page is %d px wider than its window", over)
+	}
+}
+
 // points is how many moments the page has.
 const points = "liveTimeline.length()"
 
 func TestPage(t *testing.T) {
-	browser := startBrowser(t)
-	for _, look := range []struct {
-		scheme string
-		width  int64
-	}{{"light", 1400}, {"dark", 1400}, {"light", 390}, {"dark", 390}} {
-		t.Run(fmt.Sprintf("%s-%d", look.scheme, look.width), func(t *testing.T) {
+	browser := browsertest.Start(t)
+	for _, look := range []browsertest.Look{
+		{Scheme: "light", Width: 1400}, {Scheme: "dark", Width: 1400}, {Scheme: "light", Width: 390}, {Scheme: "dark", Width: 390},
+	} {
+		t.Run(fmt.Sprintf("%s-%d", look.Scheme, look.Width), func(t *testing.T) {
 			u := startUI(t, UIOptions{OnInterrupt: func() {}})
 			for n := 1; n <= 60; n++ {
 				u.Show(troubledRun(n))
 			}
 			// It joins late and has the history.
-			p := openTab(t, browser, u.URL(), look.scheme, look.width)
-			p.until("the history is there", points+" === 60")
+			p := browser.Open(t, u.URL(), look)
+			p.Until("the history is there", points+" === 60")
 			for n := 61; n <= 160; n++ {
 				u.Show(troubledRun(n))
 			}
-			p.until("a hundred more came", points+" === 160")
-			p.shows("elapsed", "2:40")
-			p.shows("name", "mix of all")
-			p.shows("step", "step 4: 20,000/s")
-			p.shows("warnings", "20 of 10,000 connections were not made")
-			p.shows("warnings", "event loops lag")
-			p.shows("content", "connection refused")
-			p.until("charts are drawn", `document.querySelectorAll("figure:not([hidden]) canvas").length >= 8`)
-			p.fits()
-			p.keep(fmt.Sprintf("live-%s-%d", look.scheme, look.width))
+			p.Until("a hundred more came", points+" === 160")
+			shows(t, p, "elapsed", "2:40")
+			shows(t, p, "name", "mix of all")
+			shows(t, p, "step", "step 4: 20,000/s")
+			shows(t, p, "warnings", "20 of 10,000 connections were not made")
+			shows(t, p, "warnings", "event loops lag")
+			shows(t, p, "content", "connection refused")
+			p.Until("charts are drawn", `document.querySelectorAll("figure:not([hidden]) canvas").length >= 8`)
+			fits(t, p)
+			p.Keep(fmt.Sprintf("live-%s-%d", look.Scheme, look.Width))
 
 			last := troubledRun(161)
 			last.Phase, last.In, last.Of, last.Verdict = "done", 0, 0, report.Failed
 			u.Show(last)
 			u.Finish([]byte(reportPage), report.Failed)
-			p.shows("state", "failed")
-			p.shows("ended", "Open the report")
-			p.fits()
-			p.keep(fmt.Sprintf("ended-%s-%d", look.scheme, look.width))
-			if stop := eval[bool](p, `document.getElementById("stop").hidden`); !stop {
+			shows(t, p, "state", "failed")
+			shows(t, p, "ended", "Open the report")
+			fits(t, p)
+			p.Keep(fmt.Sprintf("ended-%s-%d", look.Scheme, look.Width))
+			if stop := browsertest.Eval[bool](p, `document.getElementById("stop").hidden`); !stop {
 				t.Error("a run that has ended can be stopped")
 			}
 		})
@@ -83,37 +99,37 @@ func TestPageAfterTheEnd(t *testing.T) {
 		u.Show(heartbeatRun(n))
 	}
 	u.Finish([]byte(reportPage), report.Passed)
-	p := openTab(t, startBrowser(t), u.URL(), "light", 1000)
-	p.shows("state", "passed")
-	p.until("the history is there", points+" === 30")
-	p.click("open")
-	p.until("the report is open", `document.title === "the report"`)
+	p := browsertest.Start(t).Open(t, u.URL(), browsertest.Look{Scheme: "light", Width: 1000})
+	shows(t, p, "state", "passed")
+	p.Until("the history is there", points+" === 30")
+	p.Click("open")
+	p.Until("the report is open", `document.title === "the report"`)
 }
 
 func TestPageOutlivesItsServer(t *testing.T) {
 	u := startUI(t, UIOptions{})
 	u.Show(heartbeatRun(1))
-	p := openTab(t, startBrowser(t), u.URL(), "dark", 1000)
-	p.until("it is there", points+" === 1")
+	p := browsertest.Start(t).Open(t, u.URL(), browsertest.Look{Scheme: "dark", Width: 1000})
+	p.Until("it is there", points+" === 1")
 	// The last things before the process ends reach the page.
 	u.Show(heartbeatRun(2))
 	u.Finish([]byte(reportPage), report.Passed)
 	if err := u.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p.shows("state", "passed")
-	p.until("the history is there", points+" === 2")
-	p.mayLose()
-	p.click("open")
-	p.shows("gone", "save it")
+	shows(t, p, "state", "passed")
+	p.Until("the history is there", points+" === 2")
+	p.MayLose()
+	p.Click("open")
+	shows(t, p, "gone", "save it")
 	dir := t.TempDir()
-	p.downloads(dir)
-	p.click("save")
-	eventually(t, "the report is saved", func() bool {
+	p.Downloads(dir)
+	p.Click("save")
+	await.Until(t, "the report is saved", func() bool {
 		saved, err := os.ReadFile(filepath.Join(dir, "report.html"))
 		return err == nil && string(saved) == reportPage
 	})
-	if !eval[bool](p, `document.getElementById("connection").hidden`) {
+	if !browsertest.Eval[bool](p, `document.getElementById("connection").hidden`) {
 		t.Error("the page of a run that has ended misses its server")
 	}
 }
@@ -122,23 +138,23 @@ func TestPageButtons(t *testing.T) {
 	var stops, kills counter
 	u := startUI(t, UIOptions{OnInterrupt: stops.call, OnKill: kills.call})
 	u.Show(heartbeatRun(40))
-	browser := startBrowser(t)
-	p := openTab(t, browser, u.URL(), "light", 1000)
-	other := openTab(t, browser, u.URL(), "light", 1000)
-	p.shows("state", "measure")
-	p.click("stop")
-	eventually(t, "the run is stopped", func() bool { return stops.Load() == 1 })
-	for _, tab := range []*tab{p, other} {
-		tab.shows("state", "ending")
-		if !eval[bool](tab, `document.getElementById("stop").hidden`) {
+	browser := browsertest.Start(t)
+	p := browser.Open(t, u.URL(), browsertest.Look{Scheme: "light", Width: 1000})
+	other := browser.Open(t, u.URL(), browsertest.Look{Scheme: "light", Width: 1000})
+	shows(t, p, "state", "measure")
+	p.Click("stop")
+	await.Until(t, "the run is stopped", func() bool { return stops.Load() == 1 })
+	for _, tab := range []*browsertest.Tab{p, other} {
+		shows(t, tab, "state", "ending")
+		if !browsertest.Eval[bool](tab, `document.getElementById("stop").hidden`) {
 			t.Error("there is still a button to stop")
 		}
 	}
 	if n := kills.Load(); n != 0 {
 		t.Fatalf("killed %d times by the first press", n)
 	}
-	other.click("kill")
-	eventually(t, "the run is killed", func() bool { return kills.Load() == 1 })
+	other.Click("kill")
+	await.Until(t, "the run is killed", func() bool { return kills.Load() == 1 })
 	if n := stops.Load(); n != 1 {
 		t.Errorf("stopped %d times", n)
 	}
@@ -156,19 +172,19 @@ func TestPageReconnects(t *testing.T) {
 	for n := 1; n <= 20; n++ {
 		u.Show(heartbeatRun(n))
 	}
-	p := openTab(t, startBrowser(t), "http://"+relay.addr()+"/", "light", 1000)
-	p.until("the history is there", points+" === 20")
-	p.mayLose()
+	p := browsertest.Start(t).Open(t, "http://"+relay.addr()+"/", browsertest.Look{Scheme: "light", Width: 1000})
+	p.Until("the history is there", points+" === 20")
+	p.MayLose()
 	relay.cut(true)
-	p.shows("connection", "trying again")
+	shows(t, p, "connection", "trying again")
 	for n := 21; n <= 50; n++ {
 		u.Show(heartbeatRun(n))
 	}
 	relay.cut(false)
-	p.until("the rest is there", points+" === 50")
-	p.until("the complaint is gone", `document.getElementById("connection").hidden`)
-	if got := eval[bool](p, `liveTimeline.times().every((t, i) => t === i + 1)`); !got {
-		t.Errorf("times %v", eval[[]float64](p, "liveTimeline.times()"))
+	p.Until("the rest is there", points+" === 50")
+	p.Until("the complaint is gone", `document.getElementById("connection").hidden`)
+	if got := browsertest.Eval[bool](p, `liveTimeline.times().every((t, i) => t === i + 1)`); !got {
+		t.Errorf("times %v", browsertest.Eval[[]float64](p, "liveTimeline.times()"))
 	}
 }
 
@@ -187,10 +203,10 @@ func TestPageOfAnotherSite(t *testing.T) {
 	})}
 	go evil.Serve(listener)
 	t.Cleanup(func() { _ = evil.Close() })
-	p := openTab(t, startBrowser(t), "http://"+listener.Addr().String()+"/", "light", 1000)
-	p.own = "http://127.0.0.1:" // both
+	p := browsertest.Start(t).Open(t, "http://"+listener.Addr().String()+"/", browsertest.Look{Scheme: "light", Width: 1000})
+	p.MayReach("http://127.0.0.1:") // both
 	// The browser writes to the console what it keeps the page from.
-	result := eval[string](p, fmt.Sprintf(`(async () => {
+	result := browsertest.Eval[string](p, fmt.Sprintf(`(async () => {
 		const seen = [];
 		for (const [what, path, options] of [
 			["stop", "stop", { method: "POST", mode: "no-cors" }],
@@ -209,17 +225,15 @@ func TestPageOfAnotherSite(t *testing.T) {
 	if n := stops.Load(); n != 0 {
 		t.Errorf("stopped %d times", n)
 	}
-	p.mu.Lock()
-	p.complain = nil
-	p.mu.Unlock()
+	p.Forgive()
 }
 
 // The page is as bounded as its server, and keeps what stands out.
 func TestPageTimelineIsBounded(t *testing.T) {
 	u := startUI(t, UIOptions{})
-	p := openTab(t, startBrowser(t), u.URL(), "light", 1000)
-	p.shows("state", "waiting")
-	got := eval[[]float64](p, `(() => {
+	p := browsertest.Start(t).Open(t, u.URL(), browsertest.Look{Scheme: "light", Width: 1000})
+	shows(t, p, "state", "waiting")
+	got := browsertest.Eval[[]float64](p, `(() => {
 		let longest = 0;
 		for (let t = 1; t <= 30000; t++) {
 			const point = { open: 5, connects: 0, failures: 0, arrivals: 1, sent: 1, received: 1, published: 0, p50_ms: 1, p99_ms: 2, max_ms: t === 4711 ? 250 : 3 };

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/report"
 )
 
@@ -142,11 +143,11 @@ func TestUIStop(t *testing.T) {
 			t.Errorf("POST /stop: %s", res.Status)
 		}
 	}
-	eventually(t, "the run is stopped", func() bool { return stops.Load() > 0 })
+	await.Until(t, "the run is stopped", func() bool { return stops.Load() > 0 })
 	if res, _ := request(t, u, "POST", "/kill", good); res.StatusCode != http.StatusNoContent {
 		t.Errorf("POST /kill: %s", res.Status)
 	}
-	eventually(t, "the run is killed", func() bool { return kills.Load() > 0 })
+	await.Until(t, "the run is killed", func() bool { return kills.Load() > 0 })
 	if s, k := stops.Load(), kills.Load(); s != 1 || k != 1 {
 		t.Errorf("stopped %d times, killed %d times", s, k)
 	}
@@ -309,7 +310,7 @@ func TestSlowViewer(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the viewer is there", func() bool {
+	await.Until(t, "the viewer is there", func() bool {
 		u.mu.Lock()
 		defer u.mu.Unlock()
 		return u.viewers == 1
@@ -345,7 +346,7 @@ func TestCloseWithIdleConnections(t *testing.T) {
 		}
 		defer conn.Close()
 	}
-	eventually(t, "the connections are there", func() bool {
+	await.Until(t, "the connections are there", func() bool {
 		u.idle.mu.Lock()
 		defer u.idle.mu.Unlock()
 		return len(u.idle.conns) == 5

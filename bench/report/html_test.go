@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"carillon/bench/internal/await"
+	"carillon/bench/internal/browsertest"
 	"carillon/bench/stats"
 )
 
@@ -81,9 +83,18 @@ const overflow = `(() => {
 	return { by: document.documentElement.scrollWidth - innerWidth, elements: wide.map((e) => e.tagName + "." + e.className + " " + e.textContent.slice(0, 40)) };
 })()`
 
+// openReport loads a report from a file, and waits until its charts are drawn.
+func openReport(t *testing.T, browser *browsertest.Browser, path string, look browsertest.Look) *browsertest.Tab {
+	t.Helper()
+	p := browser.Open(t, "file://"+path, look)
+	p.Until("the page's script ran", `!document.getElementById("theme").hidden`)
+	p.Drawn()
+	return p
+}
+
 // TestPage opens reports in a browser, from a file.
 func TestPage(t *testing.T) {
-	browser := startBrowser(t)
+	browser := browsertest.Start(t)
 	full, evil := htmlFile(t, sample(1, 1)), htmlFile(t, hostile())
 	empty := htmlFile(t, &Report{Name: "nothing", Verdict: Errored, Reasons: []string{"refused"}})
 
@@ -97,15 +108,15 @@ func TestPage(t *testing.T) {
 	} {
 		name := fmt.Sprintf("%s-%s-%d", tt.name, tt.scheme, tt.width)
 		t.Run(name, func(t *testing.T) {
-			p := openTab(t, browser, tt.path, tt.scheme, tt.width)
-			o := eval[struct {
+			p := openReport(t, browser, tt.path, browsertest.Look{Scheme: tt.scheme, Width: tt.width})
+			o := browsertest.Eval[struct {
 				By       float64  `json:"by"`
 				Elements []string `json:"elements"`
 			}](p, overflow)
 			if o.By > 0 || len(o.Elements) > 0 {
 				t.Errorf("wider than the window by %v: %q", o.By, o.Elements)
 			}
-			c := eval[struct {
+			c := browsertest.Eval[struct {
 				Ratio float64 `json:"ratio"`
 				Text  string  `json:"text"`
 			}](p, contrast)
@@ -113,56 +124,56 @@ func TestPage(t *testing.T) {
 				t.Errorf("contrast of %q is %.2f, want 4.5", c.Text, c.Ratio)
 			}
 			checkCharts(t, p, tt.name)
-			if n := eval[int](p, `document.images.length + document.querySelectorAll("script").length`); n != 4 {
+			if n := browsertest.Eval[int](p, `document.images.length + document.querySelectorAll("script").length`); n != 4 {
 				t.Errorf("%d images and scripts, want the 4 scripts of the page", n)
 			}
-			if title := eval[string](p, "document.title"); title == "owned" {
+			if title := browsertest.Eval[string](p, "document.title"); title == "owned" {
 				t.Error("text of the report ran as a script")
 			}
-			p.keep(name)
+			p.Keep(name)
 		})
 	}
 
 	t.Run("toggle", func(t *testing.T) {
-		p := openTab(t, browser, full, "light", 1000)
+		p := openReport(t, browser, full, browsertest.Look{Scheme: "light", Width: 1000})
 		const background = "getComputedStyle(document.body).backgroundColor"
-		light := eval[string](p, background)
-		eval[bool](p, `document.getElementById("theme").click() || true`)
-		dark := eval[string](p, background)
+		light := browsertest.Eval[string](p, background)
+		browsertest.Eval[bool](p, `document.getElementById("theme").click() || true`)
+		dark := browsertest.Eval[string](p, background)
 		if light == dark {
 			t.Errorf("the toggle leaves the background %s", light)
 		}
 		checkCharts(t, p, "full") // in the other colours
 		// Paper is white, whatever the screen is.
-		eval[bool](p, `dispatchEvent(new Event("beforeprint"))`)
-		if got := eval[string](p, background); got != light {
+		browsertest.Eval[bool](p, `dispatchEvent(new Event("beforeprint"))`)
+		if got := browsertest.Eval[string](p, background); got != light {
 			t.Errorf("printed on %s, want %s", got, light)
 		}
-		eval[bool](p, `dispatchEvent(new Event("afterprint"))`)
-		if got := eval[string](p, background); got != dark {
+		browsertest.Eval[bool](p, `dispatchEvent(new Event("afterprint"))`)
+		if got := browsertest.Eval[string](p, background); got != dark {
 			t.Errorf("after printing %s, want %s", got, dark)
 		}
 	})
 
 	t.Run("print", func(t *testing.T) {
-		p := openTab(t, browser, full, "dark", 794) // A4
-		p.media("print", "dark")
-		if wide := eval[[]string](p, `[...document.querySelectorAll("body *")].filter((e) => !e.closest(".skip, .uplot") &&
+		p := openReport(t, browser, full, browsertest.Look{Scheme: "dark", Width: 794}) // A4
+		p.Media("print", "dark")
+		if wide := browsertest.Eval[[]string](p, `[...document.querySelectorAll("body *")].filter((e) => !e.closest(".skip, .uplot") &&
 			e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + " " + e.textContent.slice(0, 40))`); len(wide) > 0 {
 			t.Errorf("wider than the paper: %q", wide)
 		}
-		p.keep("print")
+		p.Keep("print")
 	})
 
 	t.Run("legend", func(t *testing.T) {
-		p := openTab(t, browser, full, "light", 1000)
+		p := openReport(t, browser, full, browsertest.Look{Scheme: "light", Width: 1000})
 		missing := func() []string {
-			return slices.Concat(pluck(eval[[]drawn](p, chartsDrawn))...)
+			return slices.Concat(pluck(browsertest.Eval[[]drawn](p, chartsDrawn))...)
 		}
-		eval[bool](p, `document.querySelector(".chart-legend button").click() || true`)
-		eventually(t, "the first series is hidden", func() bool { return slices.Equal(missing(), []string{"latency"}) })
-		eval[bool](p, `document.querySelector(".chart-legend button").click() || true`)
-		eventually(t, "the first series is back", func() bool { return len(missing()) == 0 })
+		browsertest.Eval[bool](p, `document.querySelector(".chart-legend button").click() || true`)
+		await.Until(t, "the first series is hidden", func() bool { return slices.Equal(missing(), []string{"latency"}) })
+		browsertest.Eval[bool](p, `document.querySelector(".chart-legend button").click() || true`)
+		await.Until(t, "the first series is back", func() bool { return len(missing()) == 0 })
 	})
 }
 
@@ -174,9 +185,9 @@ func pluck(all []drawn) [][]string {
 	return missing
 }
 
-func checkCharts(t *testing.T, p *tab, report string) {
+func checkCharts(t *testing.T, p *browsertest.Tab, report string) {
 	t.Helper()
-	all := eval[[]drawn](p, chartsDrawn)
+	all := browsertest.Eval[[]drawn](p, chartsDrawn)
 	var titles []string
 	for _, d := range all {
 		titles = append(titles, d.Title)

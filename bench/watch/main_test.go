@@ -172,13 +172,3 @@ func (f *follower) order(t *testing.T, line string) string {
 }
 
 func (f *follower) pid() int { return f.cmd.Process.Pid }
-
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool, state func() any) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s; %+v", what, state())
-		}
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"carillon/bench/internal/await"
 	"carillon/bench/report"
 )
 
@@ -92,7 +93,7 @@ func TestWatchGoesOn(t *testing.T) {
 	}
 	w.Begin()
 	f.order(t, "burn 100")
-	eventually(t, "two looks", func() bool { return len(w.Server(0, 0, 0)[0].Series) >= 2 }, func() any { return w.Server(0, 0, 0) })
+	await.Until(t, "two looks", func() bool { return len(w.Server(0, 0, 0)[0].Series) >= 2 }, func() any { return w.Server(0, 0, 0) })
 	s := w.Server(0, 0, 0)[0]
 	if p := s.Series[0]; p.CPU < 0.05 || p.RSS == 0 || p.PSS == 0 || p.FDs == 0 || p.T <= 0 {
 		t.Errorf("got %+v", p)
@@ -165,7 +166,7 @@ func TestWatchPIDThatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It is not waited for yet: a zombie, whose CPU is whole.
-	eventually(t, "the process ends", func() bool {
+	await.Until(t, "the process ends", func() bool {
 		s, err := newProcReader("").stat(f.pid())
 		return err == nil && s.ended()
 	}, func() any { return f.pid() })

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"carillon/bench/internal/await"
 )
 
 func TestUpgradesThatFail(t *testing.T) {
@@ -85,7 +87,7 @@ func TestCloseEvery(t *testing.T) {
 	if _, _, err := b.ReadMessage(); !errors.As(err, &closed) || closed.Code != 4001 || closed.Text != "third" {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the connection to end", func() bool { return s.Conns() == 1 })
+	await.Until(t, "the connection to end", func() bool { return s.Conns() == 1 })
 	if st := atRest(t, s, 3); st.ClosedByUs != 1 || st.ClosedByYou != 0 || st.Vanished != 0 {
 		t.Errorf("got %+v", st)
 	}
@@ -98,14 +100,14 @@ func TestCloseWithoutCodeAndReset(t *testing.T) {
 	if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNoStatusReceived) {
 		t.Errorf("got %v", err)
 	}
-	eventually(t, "the connection to end", func() bool { return s.Conns() == 0 })
+	await.Until(t, "the connection to end", func() bool { return s.Conns() == 0 })
 
 	c = dial(t, s.URL())
 	s.CloseAll(Close{Abrupt: true})
 	if _, _, err := c.ReadMessage(); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %v, want a reset", err)
 	}
-	eventually(t, "the connection to end", func() bool { return s.Conns() == 0 })
+	await.Until(t, "the connection to end", func() bool { return s.Conns() == 0 })
 	if st := s.Stats(); st.ClosedByUs != 1 || st.ResetByUs != 1 || st.Vanished != 0 {
 		t.Errorf("got %+v", st)
 	}
@@ -153,9 +155,9 @@ func TestPings(t *testing.T) {
 		}()
 	}
 	s.SetFaults(Faults{PingEvery: 5 * time.Millisecond})
-	eventually(t, "pongs", func() bool { return s.Stats().Pongs >= 10 })
+	await.Until(t, "pongs", func() bool { return s.Stats().Pongs >= 10 })
 	s.SetFaults(Faults{})
-	eventually(t, "all pongs", func() bool { st := s.Stats(); return st.Pings == st.Pongs && st.BadPongs == 0 })
+	await.Until(t, "all pongs", func() bool { st := s.Stats(); return st.Pings == st.Pongs && st.BadPongs == 0 })
 }
 
 // TestStall has everything wait for the end of a stall, one for all.
@@ -165,10 +167,10 @@ func TestStall(t *testing.T) {
 	const every, stands = 400 * time.Millisecond, 390 * time.Millisecond
 	before := time.Now()
 	s.SetFaults(Faults{Stall: Stall{Every: every, For: stands}})
-	eventually(t, "the stall to begin", func() bool { return s.faults.Load().stallLeft(time.Now()) > 0 })
+	await.Until(t, "the stall to begin", func() bool { return s.faults.Load().stallLeft(time.Now()) > 0 })
 	send(t, a, "a")
 	send(t, b, "b")
-	eventually(t, "both to be answered", func() bool { return s.Stats().Due == 2 })
+	await.Until(t, "both to be answered", func() bool { return s.Stats().Due == 2 })
 	s.Broadcast("all")
 	post(t, s.PublishURL("broadcast"), `{"message":"more"}`)
 	answered := time.Since(before)
@@ -250,5 +252,5 @@ func TestManyConnections(t *testing.T) {
 	if st.Sent != conns*each || st.Undelivered != 0 {
 		t.Errorf("got %+v", st)
 	}
-	eventually(t, "all to be gone", func() bool { return s.Conns() == 0 })
+	await.Until(t, "all to be gone", func() bool { return s.Conns() == 0 })
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"carillon/bench/internal/await"
 )
 
 func TestSwapsOfNeighbours(t *testing.T) {
@@ -58,7 +60,7 @@ func TestQueuedFramesOfConnectionsThatEnd(t *testing.T) {
 		s.Broadcast("x")
 	}
 	c.Close()
-	eventually(t, "the end", func() bool { return s.Conns() == 0 })
+	await.Until(t, "the end", func() bool { return s.Conns() == 0 })
 	if st := atRest(t, s, 7); st.Undelivered != 7 || st.Vanished != 1 {
 		t.Errorf("got %+v", st)
 	}
@@ -119,7 +121,7 @@ func TestPongsOfPingsThatWereNeverSent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "them to be counted", func() bool { return s.Stats().BadPongs == 6 })
+	await.Until(t, "them to be counted", func() bool { return s.Stats().BadPongs == 6 })
 	if st := s.Stats(); st.Pongs != 0 {
 		t.Errorf("got %+v", st)
 	}

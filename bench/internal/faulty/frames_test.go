@@ -9,6 +9,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gorilla/websocket"
+
+	"carillon/bench/internal/await"
 )
 
 // tally is what a client makes of numbered messages, as a load generator would.
@@ -127,9 +129,9 @@ func TestHeldFramesOfConnectionsThatEndAreAccountedFor(t *testing.T) {
 	s := Start(t, Options{Faults: Faults{SwapEvery: 1, SwapWait: time.Hour}})
 	c := dial(t, s.URL())
 	send(t, c, "held")
-	eventually(t, "the frame to be held", func() bool { return s.Stats().Held == 1 })
+	await.Until(t, "the frame to be held", func() bool { return s.Stats().Held == 1 })
 	c.Close()
-	eventually(t, "it to be given up", func() bool { return s.Stats().Undelivered == 1 })
+	await.Until(t, "it to be given up", func() bool { return s.Stats().Undelivered == 1 })
 	if st := atRest(t, s, 1); st.Held != 0 || st.Swapped != 0 || st.Late != 0 {
 		t.Errorf("got %+v", st)
 	}
@@ -170,14 +172,14 @@ func TestFragmentsAndPingsBetweenThem(t *testing.T) {
 	want(t, c, long)
 	send(t, c, "ab")
 	want(t, c, "ab")
-	eventually(t, "every ping to be answered", func() bool { st := s.Stats(); return st.Pings == 199 && st.Pongs == 199 })
+	await.Until(t, "every ping to be answered", func() bool { st := s.Stats(); return st.Pings == 199 && st.Pongs == 199 })
 	if st := atRest(t, s, 2); st.BadPongs != 0 {
 		t.Errorf("got %+v", st)
 	}
 	if err := c.WriteControl(websocket.PongMessage, []byte("of nothing"), time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a pong of nothing to be counted", func() bool { return s.Stats().BadPongs == 1 })
+	await.Until(t, "a pong of nothing to be counted", func() bool { return s.Stats().BadPongs == 1 })
 }
 
 func TestFragmentsAreWhatTheySay(t *testing.T) {
@@ -238,7 +240,7 @@ func TestQueuesAreBounded(t *testing.T) {
 	if st := atRest(t, s, 2*n); st.Undelivered == 0 || st.Vanished != 0 {
 		t.Errorf("got %+v", st)
 	}
-	eventually(t, "the slow connection to end", func() bool { return s.Conns() == 1 })
+	await.Until(t, "the slow connection to end", func() bool { return s.Conns() == 1 })
 }
 
 // TestManyFramesBetweenTwoWrites has a writer meet more than one batch.

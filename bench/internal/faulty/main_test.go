@@ -8,21 +8,13 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"carillon/bench/internal/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const patience = 10 * time.Second
-
-// eventually waits for a condition.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
-}
 
 // dial connects a plain client, which the end of the test closes.
 func dial(t *testing.T, url string) *websocket.Conn {
@@ -78,7 +70,7 @@ func post(t *testing.T, url, body string) int {
 func atRest(t *testing.T, s *Server, due int64) Stats {
 	t.Helper()
 	var st Stats
-	eventually(t, "the frames to be accounted for", func() bool {
+	await.Until(t, "the frames to be accounted for", func() bool {
 		st = s.Stats()
 		return st.Due == due && st.Due+st.Duplicated == st.Sent+st.Dropped+st.Undelivered+st.Held
 	})

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"carillon/bench/internal/await"
 )
 
 func TestEchoAndHeartbeat(t *testing.T) {
@@ -39,7 +41,7 @@ func TestEchoAndHeartbeat(t *testing.T) {
 	if _, _, err := c.ReadMessage(); !websocket.IsCloseError(err, 1000) {
 		t.Errorf("got %v, want the close frame back", err)
 	}
-	eventually(t, "the connection to end", func() bool { return s.Conns() == 0 })
+	await.Until(t, "the connection to end", func() bool { return s.Conns() == 0 })
 	if st := s.Stats(); st.ClosedByYou != 1 || st.Vanished != 0 || st.ClosedByUs != 0 {
 		t.Errorf("got %+v", st)
 	}
@@ -89,7 +91,7 @@ func TestPushGoesToTheUser(t *testing.T) {
 	want(t, b, "for b")
 	atRest(t, s, 3)
 	a1.Close()
-	eventually(t, "the end of the first", func() bool { return s.Conns() == 2 })
+	await.Until(t, "the end of the first", func() bool { return s.Conns() == 2 })
 	s.Push("a", "again")
 	want(t, a2, "again")
 	if st := atRest(t, s, 4); st.Vanished != 1 {
@@ -162,7 +164,7 @@ func TestClientsThatBreakTheProtocolAreCounted(t *testing.T) {
 		t.Errorf("got %v, want 1002", err)
 	}
 	c.Close()
-	eventually(t, "the connection to end", func() bool { return s.Conns() == 0 })
+	await.Until(t, "the connection to end", func() bool { return s.Conns() == 0 })
 	if st := s.Stats(); st.BadFrames != 1 || st.ClosedByUs != 1 {
 		t.Errorf("got %+v", st)
 	}
