@@ -105,6 +105,8 @@ func TestCServerFrames(t *testing.T) {
 		"fragments":          {"/echo", masked(0x01, "a") + masked(0x89, "p") + masked(0x80, "b"), plain(0x01, "a") + plain(0x8a, "p") + plain(0x80, "b")},
 		"ping":               {"/ws", masked(0x89, "are you there") + masked(0x8a, "") + masked(0x89, ""), plain(0x8a, "are you there") + plain(0x8a, "")},
 		"heartbeats":         {"/any/path", masked(0x81, beat) + masked(0x81, "else") + masked(0x82, beat) + masked(0x81, beat), plain(0x81, pong) + plain(0x81, pong)},
+		"heartbeat in parts": {"/ws", masked(0x01, beat[:9]) + masked(0x89, "p") + masked(0x00, beat[9:]) + masked(0x80, "") + masked(0x81, beat), plain(0x8a, "p") + plain(0x81, pong) + plain(0x81, pong)},
+		"others in parts":    {"/ws", masked(0x01, beat) + masked(0x80, "x") + masked(0x02, beat[:9]) + masked(0x80, beat[9:]) + masked(0x01, "x") + masked(0x80, beat) + masked(0x01, beat[:9]) + masked(0x80, beat[8:]) + masked(0x81, beat), plain(0x81, pong)},
 		"close":              {"/ws", masked(0x88, "\x0f\xa1bye") + masked(0x81, beat), plain(0x88, "\x0f\xa1")},
 		"close, no code":     {"/ws", masked(0x88, ""), plain(0x88, "")},
 		"close, bad code":    {"/echo", masked(0x88, "\x03\xed"), plain(0x88, "\x03\xea")},

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "install.sh:", err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	status := m.Run()
+	if dir, _ := built(); dir != "" {
+		_ = os.RemoveAll(dir)
+	}
+	if err := goleak.Find(); status == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
 }
 
 const patience = 20 * time.Second
@@ -73,19 +82,38 @@ func serve(t testing.TB, command ...string) string {
 	}
 }
 
+// built are the commands of this module that tests start, in one directory.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "peers")
+	if err != nil {
+		return "", err
+	}
+	args := []string{"build", "-o", dir}
+	for _, name := range []string{"gorillaserver", "gorillaclient", "coderserver", "gwsserver", "nbioserver", "centrifugeserver"} {
+		args = append(args, "./"+name)
+	}
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		return dir, fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
 // build returns the path of a command of this module.
 func build(t testing.TB, name string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if out, err := exec.Command("go", "build", "-o", path, "./"+name).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", name, err, out)
+	dir, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return path
+	return filepath.Join(dir, name)
 }
 
 func servers(t *testing.T) map[string][]string {
 	return map[string][]string{
 		"gorilla":   {build(t, "gorillaserver")},
+		"coder":     {build(t, "coderserver")},
+		"gws":       {build(t, "gwsserver")},
+		"nbio":      {build(t, "nbioserver")},
 		"ws":        {"node", "node/server.js"},
 		"socketify": {"socketify/.venv/bin/python", "socketify/server.py"},
 	}
@@ -119,7 +147,9 @@ func want(t *testing.T, c *websocket.Conn, kind int, text string) {
 
 func post(t *testing.T, url, body string) int {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
+	// Kept alive: nbio loses answers to requests that ask for the connection to be closed.
+	client := http.Client{Transport: &http.Transport{}, Timeout: patience}
+	defer client.CloseIdleConnections()
 	resp, err := client.Post(url, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)

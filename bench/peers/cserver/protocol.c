@@ -65,9 +65,20 @@ static int head_of(const uint8_t *in, size_t left, bool fragmented, size_t *leng
 	return 2 + more + 4;
 }
 
-// frames handles complete frames. No answer is longer than what it answers, as
-// it has no mask: answers are written over the input, and one call sends those
-// of one read. Messages of several frames are echoed as such.
+// heard returns 1 and how much of a heartbeat a message has been so far, or
+// OTHER, from what it was before a part of it.
+enum { OTHER = 255 };
+
+static uint8_t heard(uint8_t before, uint8_t *part, size_t length, const uint8_t *mask) {
+	if (before == OTHER || length > sizeof heartbeat - before) return OTHER;
+	unmask(part, part, length, mask);
+	return memcmp(part, heartbeat + before - 1, length) == 0 ? (uint8_t)(before + length) : OTHER;
+}
+
+// frames handles complete frames. No answer to a frame is longer than it, as it
+// has no mask: answers are written over the input, and one call sends those of
+// one read. Messages of several frames are echoed as such; a heartbeat of several
+// is longer than its last frame, and its answer is sent by itself.
 static size_t frames(struct conn *c, char *data, size_t n) {
 	uint8_t *start = (uint8_t *)data, *in = start, *out = start, *end = start + n;
 	enum state then = FREE;
@@ -84,7 +95,9 @@ static size_t frames(struct conn *c, char *data, size_t n) {
 		uint8_t *payload = in + head;
 		const uint8_t *mask = payload - 4;
 		int opcode = in[0] & 15;
-		if (opcode <= BINARY) c->fragmented = !(in[0] & 0x80);
+		bool final = in[0] & 0x80;
+		uint8_t before = opcode == TEXT ? 1 : opcode == CONTINUATION ? c->fragmented : OTHER;
+		if (opcode <= BINARY) c->fragmented = final ? 0 : OTHER;
 		if (opcode == CLOSE) {
 			unmask(payload, payload, length, mask);
 			code = length >= 2 ? payload[0] << 8 | payload[1] : 1000;
@@ -100,11 +113,18 @@ static size_t frames(struct conn *c, char *data, size_t n) {
 			out += head - 4;
 			unmask(out, payload, length, mask);
 			out += length;
-		} else if (in[0] == (0x80 | TEXT) && length == sizeof heartbeat - 1) {
-			unmask(payload, payload, length, mask);
-			if (memcmp(payload, heartbeat, length) == 0) {
+		} else if (opcode <= BINARY) {
+			uint8_t so_far = heard(before, payload, length, mask);
+			if (!final) {
+				c->fragmented = so_far;
+			} else if (so_far == sizeof heartbeat && opcode == TEXT) {
 				memcpy(out, heartbeat_ack, sizeof heartbeat_ack - 1);
 				out += sizeof heartbeat_ack - 1;
+			} else if (so_far == sizeof heartbeat) {
+				if (out > start) conn_send(c, start, (size_t)(out - start));
+				if (c->state != FREE) conn_send(c, heartbeat_ack, sizeof heartbeat_ack - 1);
+				if (c->state == FREE) return n;
+				out = start;
 			}
 		}
 		in = payload + length;

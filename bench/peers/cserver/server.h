@@ -61,7 +61,7 @@ struct conn {
 	int next, prev;     // in the chain of the hash; 0 is none
 	uint16_t user_length;
 	uint8_t state;
-	bool fragmented; // in a message of several frames
+	uint8_t fragmented; // in a message of several frames, not 0: what protocol.c knows of it
 };
 
 // conn_send sends or keeps bytes. The connection may be FREE afterwards: its
