@@ -299,8 +299,8 @@ func (s *Server) stopRest() {
 // since Redis or RabbitMQ is away, goes when its lease and its queue run out.
 func (s *Server) leaveCluster(ctx context.Context) {
 	s.stopHandlers() // Spread kicks too.
-	s.kicks.Wait()
 	if err := s.link.leave(ctx); err != nil {
 		s.log.Warn("the cluster was not left cleanly, others will clean up", "err", err)
 	}
+	s.kicks.Wait() // Nobody is left who could begin one.
 }

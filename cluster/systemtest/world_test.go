@@ -75,7 +75,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) flags(more ...string) []string {
 	return append([]string{
 		"--spring.data.redis.host=127.0.0.1", fmt.Sprintf("--spring.data.redis.port=%d", w.redis.Port()),
-		"--spring.rabbitmq.addresses=" + broker.URL(w.vhost), "--spring.data.redis.timeout=500ms",
+		"--spring.rabbitmq.addresses=" + broker.URL(w.vhost), "--spring.data.redis.timeout=1s",
 		"--cluster.lease=3s", "--cluster.reconcile-interval=1s", "--cluster.queue-expires=10s",
 	}, more...)
 }
