@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"time"
 
 	"github.com/gorilla/websocket"
 
+	"carillon/cluster/local"
 	"carillon/server"
 	"carillon/server/auth"
 	"carillon/server/config"
@@ -72,4 +74,53 @@ func Example() {
 	// hello <nil>
 	//  websocket: close 1001 (going away): server shutting down
 	// <nil>
+}
+
+// Two gateways of one program are a cluster: a push on one reaches a user on the
+// other. Options.Presence and Options.Bus take any implementation of the interfaces
+// in package cluster.
+func Example_cluster() {
+	hub := local.NewHub()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	start := func(id string) (*server.Server, string) {
+		cfg := config.Default()
+		cfg.Server.Address, cfg.Server.Port, cfg.Server.NodeID = "127.0.0.1", 0, id
+		cfg.Server.DrainWindow = 0
+		listening := make(chan string, 1)
+		srv, err := server.New(cfg, server.Options{
+			Logger:   slog.New(slog.DiscardHandler),
+			Verifier: members{"s3cret": "ann"},
+			Presence: hub.Presence(), Bus: hub.Bus(),
+			OnListen: func(addr string) { listening <- addr },
+		})
+		if err != nil {
+			panic(err)
+		}
+		go func() { ended <- srv.Run(ctx) }()
+		addr := <-listening
+		for srv.Ready() != nil { // clients are refused until it has joined
+			time.Sleep(time.Millisecond)
+		}
+		return srv, addr
+	}
+	_, addr := start("a")
+	b, _ := start("b")
+
+	client, _, err := websocket.DefaultDialer.Dial("ws://"+addr+"/ws?token=s3cret", nil)
+	if err != nil {
+		panic(err)
+	}
+	sessions, err := b.PushUser("ann", []byte("hello"))
+	fmt.Println(sessions, "sessions on b,", err)
+	_, text, err := client.ReadMessage()
+	fmt.Println(string(text), err)
+
+	stop()
+	_ = client.Close()
+	fmt.Println(<-ended, <-ended)
+	// Output:
+	// 0 sessions on b, <nil>
+	// hello <nil>
+	// <nil> <nil>
 }
