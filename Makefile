@@ -46,9 +46,9 @@ fuzz:
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg; \
 	  done; done
 
-## bench: what each step costs, with allocations; then the reactor beside plain C
+## bench: what each step costs, with allocations; the reactor beside plain C; one node beside ten
 bench:
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/... ./bench/...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/... ./cluster/... ./bench/...
 
 ## docs: the pages that are made from the code
 docs:
