@@ -35,6 +35,20 @@ func holdUntilDone(told chan<- struct{}) HandlerFunc {
 	}
 }
 
+// startHolding returns a server with a second to drain and a client whose message
+// is held by such a handler.
+func startHolding(t *testing.T) (r *running, c *rawConn, told <-chan struct{}) {
+	t.Helper()
+	done := make(chan struct{})
+	r = start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
+		s.Handle("HOLD", holdUntilDone(done))
+	})
+	c = dialRaw(t, r)
+	c.upgrade("ann")
+	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	return r, c, done
+}
+
 // TestHandlersKeepOrderPerSession: one session's messages are handled one after
 // the other, and a slow handler holds up nobody else.
 func TestHandlersKeepOrderPerSession(t *testing.T) {

@@ -81,17 +81,7 @@ func TestKeptAliveInPieces(t *testing.T) {
 		c.heartbeat()
 		_ = c.Close()
 	}
-	for cut := 0; cut <= len(all); cut++ {
-		c := dialRaw(t, r)
-		c.send(all[:cut])
-		c.send(all[cut:])
-		check(c)
-	}
-	c := dialRaw(t, r)
-	for i := range len(all) {
-		c.send(all[i : i+1])
-	}
-	check(c)
+	inPieces(t, r, all, check)
 	waitFor(t, "all places to be free", func() bool { return r.reactor.Conns() == 0 && r.SessionCount() == 0 })
 }
 

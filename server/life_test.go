@@ -228,13 +228,7 @@ func TestHTTPFinishesAtDrain(t *testing.T) {
 // wait for ever for a handler that waits for its context, so that a supervisor
 // can start the process again.
 func TestEventLoopsEnd(t *testing.T) {
-	told := make(chan struct{})
-	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
-		s.Handle("HOLD", holdUntilDone(told))
-	})
-	c := dialRaw(t, r)
-	c.upgrade("ann")
-	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	r, c, told := startHolding(t)
 	c.heartbeat()
 	if err := r.Ready(); err != nil {
 		t.Errorf("not ready while it serves: %v", err)

@@ -118,13 +118,7 @@ func TestPageNamesTheDemoToken(t *testing.T) {
 // TestLoneHandlerAtShutdownTimeout: a handler that is all that is left counts as
 // not finished.
 func TestLoneHandlerAtShutdownTimeout(t *testing.T) {
-	told := make(chan struct{})
-	r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(s *Server) {
-		s.Handle("HOLD", holdUntilDone(told))
-	})
-	c := dialRaw(t, r)
-	c.upgrade("ann")
-	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	r, c, told := startHolding(t)
 	c.writeFrame(true, 0, ws.OpClose, closePayload(1000, ""))
 	c.expectClose(1000, "")
 	_ = c.Close()

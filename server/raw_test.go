@@ -38,6 +38,23 @@ func dialRaw(t testing.TB, r *running) *rawConn {
 	return &rawConn{t, nc, bufio.NewReader(nc)}
 }
 
+// inPieces sends all on a connection each, cut in two at every byte, and in
+// single bytes, and has check read what comes back.
+func inPieces(t testing.TB, r *running, all string, check func(c *rawConn)) {
+	t.Helper()
+	for cut := 0; cut <= len(all); cut++ {
+		c := dialRaw(t, r)
+		c.send(all[:cut])
+		c.send(all[cut:])
+		check(c)
+	}
+	c := dialRaw(t, r)
+	for i := range len(all) {
+		c.send(all[i : i+1])
+	}
+	check(c)
+}
+
 // request is a good handshake for target with further header lines, each ended
 // by \r\n; a line that begins with "-Name" leaves the usual header Name out.
 func request(target string, lines ...string) string {
