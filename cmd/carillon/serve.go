@@ -64,15 +64,26 @@ func serve(cmd *cobra.Command, _ []string) error {
 	}
 	log := newLogger(cmd.ErrOrStderr(), cfg.Log)
 	logNotes(log, loaded)
-	if cfg.Server.NodeID == "" {
-		id, release, err := config.DefaultNodeID(cfg.Server)
-		if err != nil {
-			return err
-		}
-		defer release()
-		cfg.Server.NodeID = id
+	giveBack, err := nameNode(&cfg.Server)
+	if err != nil {
+		return err
 	}
+	defer giveBack()
 	return runGateway(context.Background(), cmd, cfg, server.Options{Logger: log})
+}
+
+// nameNode gives a node that was given no id the default one, which is its own
+// until it is given back.
+func nameNode(s *config.Server) (giveBack func(), err error) {
+	if s.NodeID != "" {
+		return func() {}, nil
+	}
+	id, giveBack, err := config.DefaultNodeID(*s)
+	if err != nil {
+		return nil, err
+	}
+	s.NodeID = id
+	return giveBack, nil
 }
 
 // runGateway serves until ctx ends or a signal comes, and prints the address.

@@ -44,14 +44,11 @@ func superviseWorkers(cmd *cobra.Command, loaded *config.Loaded) error {
 	}
 	defer release()
 	cfg.Server.Port, cfg.Server.ReusePort = port, true
-	if cfg.Server.NodeID == "" {
-		id, release, err := config.DefaultNodeID(cfg.Server)
-		if err != nil {
-			return err
-		}
-		defer release()
-		cfg.Server.NodeID = id
+	giveBack, err := nameNode(&cfg.Server)
+	if err != nil {
+		return err
 	}
+	defer giveBack()
 
 	team := newTeam(cfg, out)
 	ctx, drain := context.WithCancel(context.Background())
