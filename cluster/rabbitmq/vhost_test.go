@@ -8,6 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"carillon/cluster/clustertest"
 	"carillon/cluster/services"
 )
 
@@ -124,15 +125,7 @@ func asReference(t testing.TB, ch *amqp.Channel, body string) {
 // eventually waits until check returns nil.
 func eventually(t testing.TB, check func() error) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not within %v: %v", patience, err)
-		}
-	}
+	clustertest.Eventually(t, patience, check)
 }
 
 func receive[T any](t testing.TB, c <-chan T) T {
