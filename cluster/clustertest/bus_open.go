@@ -77,14 +77,7 @@ func checkPublishBeforeOpen(t testing.TB, c *buses) {
 	var want []*cluster.Operation
 	for i := range 30 {
 		op := push(fmt.Sprint("early ", i))
-		switch i % 3 {
-		case 0:
-			a.Send("b", op, said.of(op.Payload))
-		case 1:
-			a.Broadcast(op, said.of(op.Payload))
-		case 2:
-			a.SendAll(op, said.of(op.Payload))
-		}
+		a.publish(i, "b", op, said.of(op.Payload))
 		want = append(want, op)
 	}
 	a.open(t)

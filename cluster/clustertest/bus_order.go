@@ -72,14 +72,7 @@ func checkManyPublishers(t testing.TB, c *buses) {
 			publishing.Go(func() {
 				for i := range each {
 					op := push(fmt.Sprintf("%s/%d/%d", from.self.ID, g, i))
-					switch i % 3 {
-					case 0:
-						from.Broadcast(op, said.of(op.Payload))
-					case 1:
-						from.SendAll(op, said.of(op.Payload))
-					case 2:
-						from.Send(next, op, said.of(op.Payload))
-					}
+					from.publish(i, next, op, said.of(op.Payload))
 				}
 			})
 		}

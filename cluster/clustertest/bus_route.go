@@ -155,14 +155,7 @@ func checkDone(t testing.TB, c *buses) {
 	var said results
 	for i := range 300 {
 		op := push(fmt.Sprint(i))
-		switch i % 3 {
-		case 0:
-			a.Send("b", op, said.of(op.Payload))
-		case 1:
-			a.Broadcast(op, said.of(op.Payload))
-		case 2:
-			a.SendAll(op, said.of(op.Payload))
-		}
+		a.publish(i, "b", op, said.of(op.Payload))
 	}
 	Eventually(t, c.Patience, func() error { return said.are(nil) })
 	c.settle(t, a, b)

@@ -79,6 +79,19 @@ func (m *member) close(t testing.TB) {
 	}
 }
 
+// publish sends an operation that node to is to get, in the next of the three ways
+// as i goes on.
+func (m *member) publish(i int, to string, op *cluster.Operation, done func(error)) {
+	switch i % 3 {
+	case 0:
+		m.Send(to, op, done)
+	case 1:
+		m.Broadcast(op, done)
+	case 2:
+		m.SendAll(op, done)
+	}
+}
+
 func (m *member) handle(ctx context.Context, from string, op *cluster.Operation) error {
 	if !m.running.CompareAndSwap(false, true) {
 		m.isWrong(errors.New("the handler was called while it was running"))

@@ -187,6 +187,12 @@ func (r answered) problem(t testing.TB) problem {
 func dialer(t testing.TB, listener *fasthttputil.InmemoryListener, addr net.Addr) net.Conn {
 	t.Helper()
 	conn, err := listener.DialWithLocalAddr(addr)
+	return bounded(t, conn, err)
+}
+
+// bounded is a connection that ends with the test, or before it by its deadline.
+func bounded(t testing.TB, conn net.Conn, err error) net.Conn {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/valyala/fasthttp"
 )
@@ -24,14 +23,7 @@ func connect(t *testing.T, network, address string, g Gateway, configure ...func
 	}
 	serveOn(t, listener, New(g, Options{}).Handler(), configure...)
 	conn, err := net.Dial(network, listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(deadline)); err != nil {
-		t.Fatal(err)
-	}
-	return conn
+	return bounded(t, conn, err)
 }
 
 func write(t *testing.T, conn net.Conn, text string) {
