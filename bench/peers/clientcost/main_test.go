@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -166,63 +165,5 @@ func TestSummarise(t *testing.T) {
 	}
 	if got := median([]float64{4, 1, 3, 2}); got != 2.5 {
 		t.Errorf("median of an even number: got %v", got)
-	}
-}
-
-func TestParseStat(t *testing.T) {
-	stat := func(name string) string {
-		return fmt.Sprintf("42 (%s) S 7 42 42 0 -1 4194304 1 2 3 4 100 20 3 400 20 0 1 0 5 6 7", name)
-	}
-	for _, name := range []string{"sh", "a b", ") S 1 (", "((", ""} {
-		parent, cpu, err := parseStat([]byte(stat(name)))
-		if parent != 7 || cpu != 5230*time.Millisecond || err != nil {
-			t.Errorf("%q: got %d %v %v", name, parent, cpu, err)
-		}
-	}
-	for _, bad := range []string{"", "42 (x", "42 (x) S 7", strings.Replace(stat("x"), "100", "many", 1), strings.Replace(stat("x"), "S 7", "S x", 1)} {
-		if _, _, err := parseStat([]byte(bad)); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
-}
-
-func FuzzParseStat(f *testing.F) {
-	f.Add([]byte("1 (init) S 0 1 1 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5 6 7"))
-	f.Add([]byte(") ) 1"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, _, err := parseStat(b); err == nil && bytes.Count(b, []byte(" ")) < 14 && len(bytes.Fields(b)) < 15 {
-			t.Errorf("%q was taken", b)
-		}
-	})
-}
-
-// TestUsageCountsDescendants has a grandchild work, and end.
-func TestUsageCountsDescendants(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("what processes use is read from /proc")
-	}
-	p, err := start("/bin/sh", []string{"-c", `sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; sleep 60; exit`}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.stop()
-	var last usage
-	grown := 0
-	err = p.wait(t.Context(), "the tree's CPU time to grow and stay", patience, func() (bool, error) {
-		u, err := usageOf(p.pid())
-		if u.cpu < last.cpu {
-			t.Errorf("went back from %v to %v", last.cpu, u.cpu)
-		}
-		if u.cpu > last.cpu {
-			grown++
-		}
-		last = u
-		return u.cpu >= 50*time.Millisecond && u.memory > 0, err
-	})
-	if err != nil || grown == 0 {
-		t.Errorf("%v, saw %+v", err, last)
-	}
-	if _, err := usageOf(1 << 30); err == nil {
-		t.Error("a process that is not there was read")
 	}
 }

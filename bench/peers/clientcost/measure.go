@@ -6,6 +6,8 @@ import (
 	"io"
 	"path/filepath"
 	"time"
+
+	"carillon/bench/peers/internal/proc"
 )
 
 // connectLimit is how long a tool may take to have all its connections.
@@ -89,12 +91,12 @@ func (m *meter) one(ctx context.Context, name, work string) (s sample, err error
 	default:
 		j.rate, s.Asked = m.EchoRate, m.EchoRate
 	}
-	err = m.connected(ctx, name, j, func(srv *server, p *process) error { return m.load(ctx, srv, p, &s) })
+	err = m.connected(ctx, name, j, func(srv *server, p *proc.Process) error { return m.load(ctx, srv, p, &s) })
 	return s, err
 }
 
 // connected has the tool do its job and calls fn when all its connections are there.
-func (m *meter) connected(ctx context.Context, name string, j job, fn func(*server, *process) error) error {
+func (m *meter) connected(ctx context.Context, name string, j job, fn func(*server, *proc.Process) error) error {
 	srv, err := startServer(ctx, m.server)
 	if err != nil {
 		return err
@@ -102,12 +104,12 @@ func (m *meter) connected(ctx context.Context, name string, j job, fn func(*serv
 	defer srv.stop()
 	j.addr, j.life = srv.addr, m.Settle+m.Window+connectLimit
 	t := tools[name]
-	p, err := start(t.binary(m.settings), t.args(m.settings, j), t.env)
+	p, err := proc.Start(t.binary(m.settings), t.args(m.settings, j), t.env)
 	if err != nil {
 		return err
 	}
-	defer p.stop()
-	err = p.wait(ctx, fmt.Sprintf("%d connections", j.conns), connectLimit, func() (bool, error) {
+	defer p.Stop()
+	err = p.Wait(ctx, fmt.Sprintf("%d connections", j.conns), connectLimit, func() (bool, error) {
 		st, err := srv.stats()
 		return st.Conns >= int64(j.conns), err
 	})
@@ -119,22 +121,22 @@ func (m *meter) connected(ctx context.Context, name string, j job, fn func(*serv
 
 // idle returns the memory of the tool with connections on which nothing is sent.
 func (m *meter) idle(ctx context.Context, name string, j job) (memory int64, err error) {
-	err = m.connected(ctx, name, j, func(_ *server, p *process) error {
+	err = m.connected(ctx, name, j, func(_ *server, p *proc.Process) error {
 		if err := sleep(ctx, m.Settle); err != nil {
 			return err
 		}
-		if err := p.ended(); err != nil {
+		if err := p.Ended(); err != nil {
 			return err
 		}
-		u, err := usageOf(p.pid())
-		memory = u.memory
+		u, err := proc.UsageOf(p.PID())
+		memory = u.Memory
 		return err
 	})
 	return memory, err
 }
 
 // load measures a tool whose connections are there.
-func (m *meter) load(ctx context.Context, srv *server, p *process, s *sample) error {
+func (m *meter) load(ctx context.Context, srv *server, p *proc.Process, s *sample) error {
 	count := func(st stats) int64 {
 		if s.Work == broadcast {
 			return st.Sent
@@ -145,7 +147,7 @@ func (m *meter) load(ctx context.Context, srv *server, p *process, s *sample) er
 	if err != nil {
 		return err
 	}
-	err = p.wait(ctx, "the first messages", connectLimit, func() (bool, error) {
+	err = p.Wait(ctx, "the first messages", connectLimit, func() (bool, error) {
 		st, err := srv.stats()
 		return count(st) > count(first), err
 	})
@@ -167,7 +169,7 @@ func (m *meter) load(ctx context.Context, srv *server, p *process, s *sample) er
 		return err
 	}
 	s.Messages, s.Seconds = count(to)-count(from), ended.Sub(begun).Seconds()
-	s.CPUSeconds = (after.cpu - before.cpu).Seconds()
+	s.CPUSeconds = (after.CPU - before.CPU).Seconds()
 	switch {
 	case to.Slow > 0:
 		return fmt.Errorf("the server cut %d connections that did not read in time; ask for a lower rate", to.Slow)
@@ -184,11 +186,11 @@ func (m *meter) load(ctx context.Context, srv *server, p *process, s *sample) er
 }
 
 // look reads the clock, what the tool has used and what the server has counted.
-func look(srv *server, p *process) (now time.Time, u usage, st stats, err error) {
-	if err = p.ended(); err != nil {
+func look(srv *server, p *proc.Process) (now time.Time, u proc.Usage, st stats, err error) {
+	if err = p.Ended(); err != nil {
 		return
 	}
-	if u, err = usageOf(p.pid()); err != nil {
+	if u, err = proc.UsageOf(p.PID()); err != nil {
 		return
 	}
 	now = time.Now()

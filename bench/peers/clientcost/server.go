@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"carillon/bench/peers/internal/proc"
 )
 
 // server is the server that all tools work against.
 type server struct {
-	*process
+	*proc.Process
 	addr   string
 	client http.Client
 }
@@ -29,12 +31,12 @@ func startServer(ctx context.Context, path string) (*server, error) {
 	if err := ln.Close(); err != nil {
 		return nil, err
 	}
-	p, err := start(path, []string{"--port", port}, nil)
+	p, err := proc.Start(path, []string{"--port", port}, nil)
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: p, addr: "127.0.0.1:" + port, client: http.Client{Transport: &http.Transport{}, Timeout: patience}}
-	err = s.wait(ctx, "the server to answer", patience, func() (bool, error) {
+	s := &server{Process: p, addr: "127.0.0.1:" + port, client: http.Client{Transport: &http.Transport{}, Timeout: proc.Patience}}
+	err = s.Wait(ctx, "the server to answer", proc.Patience, func() (bool, error) {
 		_, err := s.stats()
 		return err == nil, nil
 	})
@@ -47,7 +49,7 @@ func startServer(ctx context.Context, path string) (*server, error) {
 
 func (s *server) stop() {
 	s.client.CloseIdleConnections()
-	s.process.stop()
+	s.Process.Stop()
 }
 
 func (s *server) stats() (st stats, err error) {

@@ -1,4 +1,4 @@
-package main
+package proc
 
 import (
 	"bytes"
@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// tick is the unit of times in /proc/*/stat: USER_HZ is 100 on every Linux that Go runs on.
-const tick = 10 * time.Millisecond
+// Tick is the unit of times in /proc/*/stat: USER_HZ is 100 on every Linux that Go runs on.
+const Tick = 10 * time.Millisecond
 
-// usage is what a process and its descendants use.
-type usage struct {
-	cpu    time.Duration // with what descendants that have ended used
-	memory int64         // bytes, shared pages divided by their users
+// Usage is what a process and its descendants use.
+type Usage struct {
+	CPU    time.Duration // with what descendants that have ended used
+	Memory int64         // bytes, shared pages divided by their users
 }
 
-// usageOf reads what the tree of processes below pid uses now.
-func usageOf(pid int) (u usage, err error) {
+// UsageOf reads what the tree of processes below pid uses now.
+func UsageOf(pid int) (u Usage, err error) {
 	parents := map[int]int{}
 	times := map[int]time.Duration{}
 	entries, err := os.ReadDir("/proc")
@@ -47,12 +47,12 @@ func usageOf(pid int) (u usage, err error) {
 		if !below(parents, id, pid) {
 			continue
 		}
-		u.cpu += times[id]
+		u.CPU += times[id]
 		pss, err := pssOf(id)
 		if err != nil && id == pid {
 			return u, err
 		}
-		u.memory += pss
+		u.Memory += pss
 	}
 	return u, nil
 }
@@ -87,7 +87,7 @@ func parseStat(b []byte) (parent int, cpu time.Duration, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		cpu += time.Duration(n) * tick
+		cpu += time.Duration(n) * Tick
 	}
 	return parent, cpu, nil
 }
