@@ -75,24 +75,7 @@ func TestComposeSettings(t *testing.T) {
 		for key, value := range c.Services[name].Environment {
 			environ = append(environ, key+"="+value)
 		}
-		l, err := config.Load(config.LoadOptions{Environ: environ, Dir: t.TempDir()})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if len(l.Warnings)+len(l.Ignored) > 0 {
-			t.Errorf("%s: warnings %q, ignored %q", name, l.Warnings, l.Ignored)
-		}
-		used := map[string]bool{}
-		for _, o := range l.Origins {
-			if o.Source == config.SourceEnv {
-				used[o.Name] = true
-			}
-		}
-		for key := range c.Services[name].Environment {
-			if !used[key] {
-				t.Errorf("%s: %s is not a setting", name, key)
-			}
-		}
+		l := load(t, name, environ, "")
 		ids[l.Config.Server.NodeID] = true
 		for what, host := range map[string]string{"Redis": l.Config.Redis.Host, "RabbitMQ": l.Config.RabbitMQ.Host} {
 			if _, ok := c.Services[host]; !ok {
