@@ -99,6 +99,22 @@ func TestSimulateTogether(t *testing.T) {
 	}
 }
 
+// TestSimulateRelay: a node passes a broadcast on to one child after the other.
+func TestSimulateRelay(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	s := Plain(6)
+	s.FanOut = 2 // two heads, and two children of each
+	list := make([]node, 6)
+	spread(0, s, c, list, []exchange{{cores: newPool(16)}})
+	for i, parent := range []int{0, 0, 1, 1} {
+		want := list[parent].arrivals[0] + float64(i%2+1)*c.Relay.seconds() + c.Hop.seconds() + c.Handle.seconds()
+		if got := list[2+i].arrivals[0]; !near(got, want) {
+			t.Errorf("child %d of node %d got it at %v, want %v", i%2, parent, got, want)
+		}
+	}
+}
+
 func TestPool(t *testing.T) {
 	t.Parallel()
 	p := newPool(2)

@@ -48,12 +48,77 @@ func TestBrokerUse(t *testing.T) {
 	}
 	s.Exchanges = 4
 	four := UseOf(l, s, c).Broker
+	// Each broker gets every broadcast, and a quarter of the copies.
+	if want := (10*c.MessageIn.Value + 250*c.Copy.Value) / 1e6; !near(four.Cores, want) {
+		t.Errorf("%v cores of each of four brokers, want %v", four.Cores, want)
+	}
 	if !near(four.Channel*4, one.Channel) || !near(four.Spread*4, one.Spread) || !near(four.Net*4, one.Net) {
 		t.Errorf("four exchanges: %+v, one: %+v", four, one)
 	}
 	s.Exchanges, s.FanOut = 1, 10
 	if tree := UseOf(l, s, c); !near(tree.Broker.Spread*10, one.Spread) || tree.Counts.Relayed != 900 {
 		t.Errorf("a tree: %+v", tree)
+	}
+}
+
+// TestRedisUse adds up by hand what a single server does, and what the hot keys of a
+// Redis Cluster do.
+func TestRedisUse(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	l := Everyday(180_000) // 100 connects and as many leaves a second
+	l.Pushes = 1000
+	s := Plain(10)
+	s.RoundTrip = 10 * time.Millisecond
+	scripts := 200.0 // 20 changes a second of each node are less than one for each wait
+	changes := 100*c.Arrive.Value + 100*c.Depart.Value
+	leases := 2*c.Renewal.Value + 20*c.LeaseRead.Value
+	u := UseOf(l, s, c).Redis
+	for what, v := range map[string][2]float64{
+		"changes": {u.Changes, scripts*c.Script.Value + changes},
+		"beats":   {u.Beats, 9000 * c.Beat.Value},
+		"compare": {u.Compared, 8000 * c.Compare.Value},
+		"lookups": {u.Lookups, 1000 * c.Lookup.Value},
+		"leases":  {u.Leases, leases},
+	} {
+		if !near(v[0], v[1]/1e6) {
+			t.Errorf("%s: %v, want %v", what, v[0], v[1]/1e6)
+		}
+	}
+	if want := u.Changes + u.Beats + u.Compared + u.Lookups + u.Leases; !near(u.Total, want) {
+		t.Errorf("in all %v, want %v", u.Total, want)
+	}
+
+	s.Masters, s.RoundTrip = 3, 100*time.Millisecond
+	u = UseOf(l, s, c).Redis
+	fences := 200.0 / 8 * c.Script.Value // in four steps, as long as they wait, 8 changes gather
+	each := (100*c.ClusterArrive.Value + 100*c.ClusterDepart.Value) / 6
+	for what, v := range map[string][2]float64{
+		"coordination": {u.Coordination, fences + leases},
+		"online":       {u.Online, each + 8000*c.Compare.Value + 1000*c.Compare.Value},
+		"sessions":     {u.Sessions, each},
+		"changes":      {u.Changes, fences + 6*each},
+	} {
+		if !near(v[0], v[1]/1e6) {
+			t.Errorf("cluster, %s: %v, want %v", what, v[0], v[1]/1e6)
+		}
+	}
+	s.Reference = false
+	if got, want := UseOf(l, s, c).Redis.Changes, (fences+2*each)/1e6; !near(got, want) {
+		t.Errorf("without the reference's keys changes take %v, want %v", got, want)
+	}
+}
+
+// TestMixedNode: while there are reference nodes each node handles every push.
+func TestMixedNode(t *testing.T) {
+	t.Parallel()
+	c := Default()
+	l := Everyday(1000)
+	l.Broadcasts, l.Pushes = 0, 100
+	s := Plain(10)
+	s.Mixed = true
+	if got, want := UseOf(l, s, c).Node.Handling, 100*c.Handle.Value/1e6; !near(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 

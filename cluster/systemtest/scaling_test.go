@@ -70,11 +70,13 @@ func (s *spy) published(prefix string) (n int) {
 // each way in which two sessions can be spread over the nodes, so that what the model
 // says of chance is what happens.
 func TestModelOfRabbitMQ(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		nodes int
 		mixed bool
 	}{{2, false}, {4, false}, {4, true}} {
 		t.Run(fmt.Sprintf("nodes=%d,mixed=%v", c.nodes, c.mixed), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			reference := "never"
 			if c.mixed {
@@ -167,6 +169,7 @@ func TestModelOfRabbitMQ(t *testing.T) {
 // TestModelOfRedis: the model counts the commands that Redis executes for connects and
 // disconnects, given how many scripts they come in, and bounds the scripts.
 func TestModelOfRedis(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	node := w.serve("n0", append(quiet, "--cluster.lease=60s")...)
 	node.ready(1)
@@ -238,6 +241,7 @@ func TestModelOfRedis(t *testing.T) {
 // TestModelOfBytes: a message has as many bytes on the way from the broker as the
 // model says, beyond its payload.
 func TestModelOfBytes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	proxy := services.NewProxy(t, broker.Addr())
 	sender := w.serve("n0", quiet...)
