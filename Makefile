@@ -1,4 +1,4 @@
-# carillon: make run · make cluster · make test · make bench · make lint · make build
+# carillon: make run · make cluster · make million · make test · make bench · make lint · make build
 SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -6,7 +6,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 
-.PHONY: run cluster build test race lint fuzz bench docs setup clean
+.PHONY: run cluster million build test race lint fuzz bench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -20,6 +20,11 @@ cluster: build
 ## build: the binary, in bin/
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w -X main.version=$(VERSION)" -o bin/carillon ./cmd/carillon
+
+## million: COUNT connections (a million) on this machine, both ends, in one real cluster; takes minutes
+million: build
+	$(GO) build -o bin/million ./cluster/services/cmd/million
+	@bin/million --count $(or $(COUNT),1000000)
 
 ## test: everything, installing what is missing; the load harness apart, because it watches the clock
 test: setup lint

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+const (
+	// pairBytes is what one connection was measured to take on this machine's memory
+	// at most: both ends in user space and kernel, and its keys in Redis.
+	pairBytes = 12_500
+	// baseBytes is for everything that does not grow with the connections.
+	baseBytes = 2 << 30
+	// spareDescriptors are those of a process that are no connections, and room for
+	// the kernel, which does not spread connections over processes evenly.
+	spareDescriptors = 1200
+)
+
+// capacity is what the machine has room for.
+type capacity struct {
+	memory    int // connections that fit into the memory that is available
+	files     int // connections that fit into fs.file-max
+	processes int // gateways that the wanted number needs
+}
+
+// judge tells how many of the wanted connections the machine has room for, and shows
+// how that comes about.
+func judge(count int, w io.Writer) (c capacity, err error) {
+	available, err := meminfo("MemAvailable")
+	if err != nil {
+		return c, err
+	}
+	c.memory = int(max(available-baseBytes, 0) / pairBytes)
+	files, err := readNumber("/proc/sys/fs/file-max")
+	if err != nil {
+		return c, err
+	}
+	c.files = int(min(files, 1<<40)) * 9 / 20 // two ends, and a tenth for everything else
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return c, err
+	}
+	each := int(min(limit.Max, 1<<30)) - spareDescriptors
+	if each < 100 {
+		return c, fmt.Errorf("a process may open only %d files", limit.Max)
+	}
+	count = min(count, c.memory, c.files)
+	c.processes = max(2, (count+each-1)/each)
+	fmt.Fprintf(w, "memory       %.1f GiB available, less %.1f GiB, by %.1f KB a connection: room for %d\n",
+		float64(available)/(1<<30), float64(baseBytes)/(1<<30), float64(pairBytes)/1000, c.memory)
+	fmt.Fprintf(w, "descriptors  fs.file-max %d, for two ends each: room for %d\n", files, c.files)
+	fmt.Fprintf(w, "processes    %d files each, %d of them for connections: %d gateways\n", limit.Max, each, c.processes)
+	return c, nil
+}
+
+// meminfo reads a value of /proc/meminfo in bytes.
+func meminfo(key string) (int64, error) {
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if name, rest, ok := strings.Cut(lines.Text(), ":"); ok && name == key {
+			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, fmt.Errorf("/proc/meminfo has no %s", key)
+}
+
+func readNumber(path string) (int64, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return int64(min(n, 1<<62)), err
+}
