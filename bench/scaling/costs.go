@@ -47,12 +47,12 @@ func Default() Costs {
 	}
 	return Costs{
 		Frame: m("node: one frame of a lone broadcast, up to 128 B", 8.6, Microseconds, Measured,
-			"90,000 connections in six processes; 6.4 with 10,000: the caches hold less of more connections"),
+			"a prototype of the reactor, 90,000 connections in six processes; it and the gateway 6.4 to 6.8 with 10,000: caches hold less of more connections"),
 		FrameTogether: m("node: each more frame that leaves in the same send", 0.1, Microseconds, Derived,
 			"README: 0.8 CPU s per million frames with up to 8 under way, which is one send for 8"),
 		FrameKiB: m("node: each KiB of a frame beyond", 0.3, Microseconds, Assumed, "copying at 3 to 4 GB/s, once to the socket"),
 		Heartbeat: m("node: a heartbeat and its answer, when they are sparse", 29, Microseconds, Measured,
-			"`carillon bench heartbeat -c 5000 -r 2000`, one loop; 9 when they are dense"),
+			"`carillon bench heartbeat -c 5000 -r 2000`, one loop, on a busy machine; 9 for a server on gnet when they are dense"),
 		Connect: m("node: TCP, upgrade, registration", 60, Microseconds, Measured, bench("NodeCost")),
 		Publish: m("node: a push for another node: HTTP, lookup, publish, confirm", 85, Microseconds, Measured, bench("NodeCost")),
 		Handle:  m("node: a push from another node: decode, find the session, send", 28, Microseconds, Measured, bench("NodeCost")),
@@ -60,7 +60,7 @@ func Default() Costs {
 			"as much as a frame to a client; there is no such relay yet"),
 		UserMemory: m("node: memory of a session in user space", 920, Bytes, Measured, "README: 820 to 920 B with 15,000 sessions"),
 		KernelMemory: m("node: memory of a session in the kernel, idle", 4900, Bytes, Measured,
-			"half of the 9.75 GB of slab of a million pairs on one machine"),
+			"a prototype: half of the 9.75 GB of slab of a million pairs on one machine"),
 		NodeBase: m("node: memory without sessions", 24<<20, Bytes, Measured, "`carillon bench heartbeat --pid`: RSS before"),
 
 		Script: m("Redis: a script that writes changes, without them", 90, Microseconds, Measured, bench("RedisCost")+": few and many together, solved for both"),

@@ -12,9 +12,35 @@ var nodeSizes = []float64{15_000, 100_000, 500_000}
 // Tables returns all tables, in the order of the page.
 func Tables(c Costs) []Table {
 	return []Table{
-		costTable(c), nodeTable(c), rateTable(c), planTable(c), breakTable(c), exchangeTable(c), latencyTable(c),
+		answerTable(c), costTable(c), nodeTable(c), rateTable(c), planTable(c), breakTable(c), exchangeTable(c), latencyTable(c),
 		slotTable(c), mixedTable(c), frontTable(c), stormTable(c),
 	}
+}
+
+// masters returns how many masters of a Redis Cluster a load needs, at least 3.
+func masters(l Load, s Shape, c Costs) float64 {
+	s.Masters = 3
+	r := UseOf(l, s, c).Redis
+	return max(math.Ceil(r.Least/CoreShare), math.Ceil(r.Memory/(s.Redis.Memory*MemoryShare)), 3)
+}
+
+func answerTable(c Costs) Table {
+	t := Table{Name: "answer", Head: []string{"connections", "nodes", "Redis", "nearest limit of a key that one master has", "cores of RabbitMQ", "brokers"}}
+	for _, plan := range []struct{ connections, nodes float64 }{{1e6, 10}, {1e7, 100}, {1e7, 20}, {1e8, 1000}, {1e8, 200}} {
+		l, s := Everyday(plan.connections), Plain(plan.nodes)
+		u := UseOf(l, s, c)
+		servers, key := "one server, "+percent(u.Redis.Total)+" of its core", "it has all"
+		if _, share := worst([]Limit{redisCore, redisMemory}, l, s, u); share >= 1 {
+			s.Masters = masters(l, s, c)
+			servers = whole(s.Masters) + " masters"
+			u = UseOf(l, s, c)
+			limit, share := worst([]Limit{coordination, online, sessionHashes}, l, s, u)
+			key = fmt.Sprintf("%s, %s of its limit", limit.Part, percent(share))
+		}
+		t.add(whole(plan.connections), whole(plan.nodes)+" of "+whole(plan.connections/plan.nodes), servers, key,
+			number(u.Broker.Cores), whole(max(math.Ceil(u.Broker.Cores/(s.Broker.Cores*CPUShare)), 1)))
+	}
+	return t
 }
 
 func costTable(c Costs) Table {
@@ -47,13 +73,13 @@ func worst(limits []Limit, l Load, s Shape, u Use) (Limit, float64) {
 func nodeTable(c Costs) Table {
 	t := Table{Name: "nodes", Head: []string{"connections of a node", "cores busy", "of them frames of broadcasts", "heartbeats", "pushes", "connects",
 		"memory", "network", "one broadcast to all", "nearest limit"}}
-	for _, size0 := range append(nodeSizes, 1_000_000) {
+	for _, of := range append(nodeSizes, 1_000_000) {
 		s := Plain(20)
-		l := Everyday(size0 * s.Nodes)
+		l := Everyday(of * s.Nodes)
 		u := UseOf(l, s, c)
 		n := u.Node
 		limit, share := worst(NodeLimits(), l, s, u)
-		t.add(whole(size0), number(n.Cores), number(n.Frames), number(n.Heartbeats), number(n.Publishing+n.Handling), number(n.Connects),
+		t.add(whole(of), number(n.Cores), number(n.Frames), number(n.Heartbeats), number(n.Publishing+n.Handling), number(n.Connects),
 			size(n.Memory), bits(n.Net), span(n.Sweep), fmt.Sprintf("%s, %s of it", limit.Part, percent(share)))
 	}
 	return t
@@ -168,16 +194,14 @@ func slotTable(c Costs) Table {
 			for _, reference := range []bool{true, false} {
 				s := Plain(math.Ceil(connections / of))
 				s.Reference = reference
-				s.Masters = 3
-				r := UseOf(Everyday(connections), s, c).Redis
-				masters := max(math.Ceil(r.Least/CoreShare), math.Ceil(r.Memory/(s.Redis.Memory*MemoryShare)), 3)
-				s.Masters = masters
-				r = UseOf(Everyday(connections), s, c).Redis
+				l := Everyday(connections)
+				s.Masters = masters(l, s, c)
+				r := UseOf(l, s, c).Redis
 				keys := "all"
 				if !reference {
 					keys = "carillon's alone"
 				}
-				t.add(whole(connections), whole(s.Nodes), keys, whole(masters), span(r.Wait),
+				t.add(whole(connections), whole(s.Nodes), keys, whole(s.Masters), span(r.Wait),
 					number(r.Total), percent(r.LeastCoordination), percent(r.Online), percent(r.Sessions), size(r.SessionsMemory))
 			}
 		}

@@ -70,8 +70,7 @@ func BenchmarkRedisCost(b *testing.B) {
 	written := func(n int64) {
 		waitFor(b, "changes to be written", func() bool { return db.HLen(ctx, "ws:session:node").Val() == n })
 	}
-	// each reports CPU time for one of n pieces. Few at a time make
-	// small batches.
+	// each reports the CPU time for one of n pieces.
 	each := func(b *testing.B, n int, what string, work func()) {
 		before := cpu(b, server.PID())
 		work()
@@ -81,6 +80,7 @@ func BenchmarkRedisCost(b *testing.B) {
 	for b.Loop() {
 		for _, pace := range []int{5, crowd} {
 			b.Run(fmt.Sprintf("changes/together=%d", pace), func(b *testing.B) {
+				// Few at a time make small batches.
 				change := func(f func(i int)) {
 					for i := range crowd {
 						f(i)
