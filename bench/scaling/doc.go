@@ -4,7 +4,7 @@
 //
 // It has three layers. [Costs] is the table of measured unit costs, each with its
 // source. [Count] counts what a load makes the parts do: messages, copies, commands,
-// exactly, so that a small cluster can be checked against it. [Use] multiplies the
+// exactly, so that a small cluster can be checked against it. [UseOf] multiplies the
 // two. [Simulate] follows single broadcasts through queues and cores, event by event.
 //
 // Nothing here does I/O, has a clock, or knows the product's packages. The pages
