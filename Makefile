@@ -59,6 +59,7 @@ bench:
 docs:
 	$(GO) run ./cmd/carillon config --markdown > docs/configuration.md
 	$(GO) test ./bench/plan -run TestReferencePage -update
+	$(GO) test ./bench/scaling -run TestPage -update
 
 ## setup: the packages and client libraries that the tests use
 setup:
