@@ -111,15 +111,22 @@ func Example_cluster() {
 	if err != nil {
 		panic(err)
 	}
+	show := func() {
+		_, text, err := client.ReadMessage()
+		fmt.Println(string(text), err)
+	}
+	// Once a heartbeat is acknowledged the session is registered.
+	_ = client.WriteMessage(websocket.TextMessage, []byte(`{"type":"HEARTBEAT"}`))
+	show()
 	sessions, err := b.PushUser("ann", []byte("hello"))
 	fmt.Println(sessions, "sessions on b,", err)
-	_, text, err := client.ReadMessage()
-	fmt.Println(string(text), err)
+	show()
 
 	stop()
 	_ = client.Close()
 	fmt.Println(<-ended, <-ended)
 	// Output:
+	// {"type":"HEARTBEAT_ACK"} <nil>
 	// 0 sessions on b, <nil>
 	// hello <nil>
 	// <nil> <nil>
