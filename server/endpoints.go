@@ -30,7 +30,7 @@ func (e endpoints) PushUser(ctx context.Context, user string, message []byte, wa
 	if err != nil {
 		return d, err
 	}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.PushUsers, Users: []string{user}, Payload: string(message)}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.PushUsers, Users: []string{user}}, message)
 }
 
 func (e endpoints) PushUsers(ctx context.Context, users []string, message []byte, wait bool) (admin.Delivery, error) {
@@ -41,7 +41,7 @@ func (e endpoints) PushUsers(ctx context.Context, users []string, message []byte
 	if err != nil {
 		return d, err
 	}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.PushUsers, Users: users, Payload: string(message)}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.PushUsers, Users: users}, message)
 }
 
 func (e endpoints) PushSession(ctx context.Context, id string, message []byte, wait bool) (admin.Delivery, error) {
@@ -53,7 +53,7 @@ func (e endpoints) PushSession(ctx context.Context, id string, message []byte, w
 		return d, err
 	}
 	d.Offline = []string{id}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.PushSessions, Sessions: []string{id}, Payload: string(message)}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.PushSessions, Sessions: []string{id}}, message)
 }
 
 func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (admin.Delivery, error) {
@@ -64,7 +64,7 @@ func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (ad
 	if err != nil {
 		return d, err
 	}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.PushAll, Payload: string(message)}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.PushAll}, message)
 }
 
 func (e endpoints) KickUser(ctx context.Context, user string, wait bool) (admin.Delivery, error) {
@@ -72,7 +72,7 @@ func (e endpoints) KickUser(ctx context.Context, user string, wait bool) (admin.
 	if err != nil {
 		return d, err
 	}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.KickUsers, Users: []string{user}}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.KickUsers, Users: []string{user}}, nil)
 }
 
 func (e endpoints) KickSession(ctx context.Context, id string, wait bool) (admin.Delivery, error) {
@@ -81,7 +81,7 @@ func (e endpoints) KickSession(ctx context.Context, id string, wait bool) (admin
 		return d, err
 	}
 	d.Offline = []string{id}
-	return e.elsewhere(ctx, wait, d, &route{op: cluster.Operation{Kind: cluster.KickSessions, Sessions: []string{id}}})
+	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.KickSessions, Sessions: []string{id}}, nil)
 }
 
 func (e endpoints) KickAll(ctx context.Context, k admin.KickAll, wait bool) (d admin.Delivery, err error) {
@@ -95,19 +95,21 @@ func (e endpoints) KickAll(ctx context.Context, k admin.KickAll, wait bool) (d a
 			return d, nil
 		}
 	}
-	return e.elsewhere(ctx, wait, d, &route{node: k.Node, op: cluster.Operation{Kind: cluster.KickAll, Code: k.Code, Reason: k.Reason, Spread: k.Spread}})
+	return e.elsewhere(ctx, wait, d, k.Node, cluster.Operation{Kind: cluster.KickAll, Code: k.Code, Reason: k.Reason, Spread: k.Spread}, nil)
 }
 
 // elsewhere sends on to other nodes what was done here, and adds to d what came of
-// it if the caller wants to know.
-func (e endpoints) elsewhere(ctx context.Context, wait bool, d admin.Delivery, rt *route) (admin.Delivery, error) {
+// it if the caller wants to know. node, if not "", is the only one concerned; message
+// is the payload of a push, which is copied where there are other nodes to get it.
+func (e endpoints) elsewhere(ctx context.Context, wait bool, d admin.Delivery, node string, op cluster.Operation, message []byte) (admin.Delivery, error) {
 	if e.link.alone {
-		if rt.node != "" {
-			d.Unreachable = []admin.Unreachable{{Node: rt.node, Reason: notAMember}}
+		if node != "" {
+			d.Unreachable = []admin.Unreachable{{Node: node, Reason: notAMember}}
 		}
 		return d, nil
 	}
-	rt.admitted = e.link.bus.Admit() == nil
+	op.Payload = string(message)
+	rt := &route{op: op, node: node, admitted: e.link.bus.Admit() == nil}
 	// When the outbox is full it depends on where the targets are whether the call
 	// fails, so it has to wait for the forwarder.
 	if wait || !rt.admitted {
@@ -119,7 +121,8 @@ func (e endpoints) elsewhere(ctx context.Context, wait bool, d admin.Delivery, r
 	if rt.result == nil {
 		return d, nil
 	}
-	return d, e.await(ctx, wait, &d, rt.result)
+	err := e.await(ctx, wait, &d, rt.result)
+	return d, err
 }
 
 // await adds to d what the forwarder did, and, with wait, waits until the broker has

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"slices"
 
 	"carillon/cluster"
@@ -69,7 +70,7 @@ func (f *forwarder) everywhere(rt *route) {
 }
 
 func (f *forwarder) toMember(rt *route) {
-	if slices.ContainsFunc(f.presence.Members(), func(n cluster.Node) bool { return n.ID == rt.node }) {
+	if isMember(f.presence.Members(), rt.node) {
 		f.send(rt, rt.node, &rt.op)
 		return
 	}
@@ -138,7 +139,7 @@ func (f *forwarder) toUsers(rt *route, where map[string]cluster.Location) {
 		f.everywhere(rt)
 		return
 	}
-	for _, node := range inOrder(byNode) {
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
 		op := rt.op
 		op.Users = byNode[node]
 		f.send(rt, node, &op)
@@ -160,7 +161,7 @@ func (f *forwarder) toSessions(rt *route, nodes map[string]string) {
 		}
 		switch {
 		case node == "" || node == f.self:
-		case slices.ContainsFunc(members, func(n cluster.Node) bool { return n.ID == node }):
+		case isMember(members, node):
 			byNode[node] = append(byNode[node], id)
 			rt.elsewhere(id)
 		default:
@@ -172,7 +173,7 @@ func (f *forwarder) toSessions(rt *route, nodes map[string]string) {
 			rt.unreachable(admin.Unreachable{Session: id, Node: node, Reason: reason})
 		}
 	}
-	for _, node := range inOrder(byNode) {
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
 		op := rt.op
 		op.Sessions = byNode[node]
 		f.send(rt, node, &op)
@@ -185,13 +186,8 @@ func (f *forwarder) toSessions(rt *route, nodes map[string]string) {
 	}
 }
 
-func inOrder(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
+func isMember(members []cluster.Node, id string) bool {
+	return slices.ContainsFunc(members, func(n cluster.Node) bool { return n.ID == id })
 }
 
 // once returns the distinct strings of a list, which it does not change.
