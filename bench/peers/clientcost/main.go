@@ -12,17 +12,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
+
+	"carillon/bench/peers/internal/command"
 )
 
 // settings is what the command is told.
@@ -42,14 +40,7 @@ type settings struct {
 	scripts, out                 string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "clientcost:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("clientcost", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stderr)
@@ -70,14 +61,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	rows := summarise(samples)
-	if s.out != "" {
-		b, err := json.MarshalIndent(map[string]any{"settings": s, "samples": samples, "rows": rows}, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(s.out, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
+	if err := command.Save(s.out, s, samples, rows); err != nil {
+		return err
 	}
 	return write(stdout, rows)
 }

@@ -11,24 +11,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"carillon/bench/peers/internal/command"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "servercost:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("servercost", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stderr)
@@ -49,14 +38,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	rows := summarise(samples)
-	if s.out != "" {
-		b, err := json.MarshalIndent(map[string]any{"settings": s, "samples": samples, "rows": rows}, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(s.out, append(b, '\n'), 0o644); err != nil {
-			return err
-		}
+	if err := command.Save(s.out, s, samples, rows); err != nil {
+		return err
 	}
 	return write(stdout, rows)
 }
