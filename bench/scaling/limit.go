@@ -18,10 +18,6 @@ type Limit struct {
 // broadcast before somebody should look for another way.
 const spreadGoal = 0.1
 
-// MostNodes is how many nodes there may be at most: a renewal passes all of them to one
-// call of Redis, and Lua has room for as many values.
-const MostNodes = 7999
-
 var (
 	redisCore = Limit{
 		"Redis, a single server: its one core",
@@ -37,11 +33,6 @@ var (
 		"`{carillon}:*`: leases and fences, in one slot",
 		func(_ Load, _ Shape, u Use) float64 { return u.Redis.LeastCoordination / CoreShare },
 		"fewer, larger nodes; a longer `cluster.lease`",
-	}
-	nodeCount = Limit{
-		"renewal of leases: the script takes 7,999 nodes",
-		func(_ Load, s Shape, _ Use) float64 { return s.Nodes / MostNodes },
-		"fewer, larger nodes",
 	}
 	online = Limit{
 		"`ws:online:users`, in one slot",
@@ -78,7 +69,7 @@ var (
 // Limits returns those of the parts that nodes share, for a shape: of Redis either
 // those of a single server or those of a Redis Cluster.
 func Limits(s Shape) []Limit {
-	list := []Limit{coordination, nodeCount, brokerCores, brokerNet, brokerChannel, brokerSpread}
+	list := []Limit{coordination, brokerCores, brokerNet, brokerChannel, brokerSpread}
 	if s.Masters == 0 {
 		return append(list, redisCore, redisMemory)
 	}

@@ -10,11 +10,16 @@ if redis.call('HGET', KEYS[1], node) ~= ARGV[2] or not lease or tonumber(lease) 
 redis.call('ZADD', KEYS[2], string.format('%.0f', now + ARGV[3]), node)
 
 local leases = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
-local nodes = {}
+local nodes, incarnations, chunk = {}, {}, 1000 -- a call takes fewer than 8,000 arguments
 for i = 1, #leases, 2 do nodes[#nodes + 1] = leases[i] end
+for i = 1, #nodes, chunk do
+  for _, inc in ipairs(redis.call('HMGET', KEYS[1], unpack(nodes, i, math.min(i + chunk - 1, #nodes)))) do
+    incarnations[#incarnations + 1] = inc
+  end
+end
 local foreign = 0
 if KEYS[3] then
   foreign = redis.call('HLEN', KEYS[3])
   for _, id in ipairs(nodes) do foreign = foreign - redis.call('SCARD', ARGV[4] .. id) end
 end
-return {1, now, leases, redis.call('HMGET', KEYS[1], unpack(nodes)), foreign}
+return {1, now, leases, incarnations, foreign}
