@@ -5,6 +5,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"sync"
 
 	"carillon/bench/internal/inline"
 	"carillon/bench/report"
@@ -13,20 +14,27 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/live.html"))
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(pageFiles, "page/live.html"))
+})
 
-// The styles and scripts of the page, in the order in which they are loaded,
-// with the policy that allows these and its own server, and nothing else.
-var (
-	pageStyles, styleSums = inline.Elements("style",
+// pageElements are the styles and scripts of the page, in the order in which they
+// are loaded, with the policy that allows these and its own server, and nothing
+// else. They are made when they are needed first: a gateway never needs them.
+var pageElements = sync.OnceValue(func() (e struct {
+	styles, scripts template.HTML
+	policy          string
+}) {
+	var styleSums, scriptSums string
+	e.styles, styleSums = inline.Elements("style",
 		inline.File(report.Assets, "page/uPlot.min.css"), inline.File(report.Assets, "page/theme.css"), inline.File(pageFiles, "page/live.css"))
-	pageScripts, scriptSums = inline.Elements("script",
+	e.scripts, scriptSums = inline.Elements("script",
 		inline.File(report.Assets, "page/uPlot.iife.min.js"), inline.File(report.Assets, "page/charts.js"), inline.File(pageFiles, "page/timeline.js"),
 		inline.File(pageFiles, "page/parts.js"), inline.File(pageFiles, "page/live.js"))
-
-	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:; style-src " +
+	e.policy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; img-src data:; style-src " +
 		styleSums + "; script-src " + scriptSums
-)
+	return e
+})
 
 // handler routes the requests of the page.
 func (u *UI) handler() http.Handler {
@@ -41,16 +49,17 @@ func (u *UI) handler() http.Handler {
 
 func (u *UI) page(w http.ResponseWriter, _ *http.Request) {
 	var out bytes.Buffer
-	err := pageTemplate.Execute(&out, struct {
+	elements := pageElements()
+	err := pageTemplate().Execute(&out, struct {
 		Token, Header   string
 		Stop, Kill      bool
 		Styles, Scripts template.HTML
-	}{u.token, tokenHeader, u.opt.OnInterrupt != nil, u.opt.OnKill != nil, pageStyles, pageScripts})
+	}{u.token, tokenHeader, u.opt.OnInterrupt != nil, u.opt.OnKill != nil, elements.styles, elements.scripts})
 	if err != nil {
 		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Content-Security-Policy", elements.policy)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(out.Bytes()) // the browser may have gone
 }

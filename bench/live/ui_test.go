@@ -161,7 +161,7 @@ func TestUIWithoutButtons(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-		"Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": pagePolicy,
+		"Cross-Origin-Resource-Policy": "same-origin", "Content-Security-Policy": pageElements().policy,
 	} {
 		if got := res.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"carillon/bench/internal/inline"
 )
@@ -17,18 +18,25 @@ var pageFiles embed.FS
 
 // pageTemplate escapes by context whatever a server, a plan or a host put into
 // a report.
-var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html"))
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.ParseFS(pageFiles, "page/report.html"))
+})
 
-// The styles and scripts of the page, in the order in which they are loaded,
-// with the policy that allows these and nothing else.
-var (
-	pageStyles, styleSums = inline.Elements("style",
+// pageElements are the styles and scripts of the page, in the order in which they
+// are loaded, with the policy that allows these and nothing else. They are made
+// when they are needed first: a gateway never needs them.
+var pageElements = sync.OnceValue(func() (e struct {
+	styles, scripts template.HTML
+	policy          string
+}) {
+	var styleSums, scriptSums string
+	e.styles, styleSums = inline.Elements("style",
 		inline.File(Assets, "page/uPlot.min.css"), inline.File(Assets, "page/theme.css"), inline.File(pageFiles, "page/report.css"))
-	pageScripts, scriptSums = inline.Elements("script",
+	e.scripts, scriptSums = inline.Elements("script",
 		inline.File(Assets, "page/uPlot.iife.min.js"), inline.File(Assets, "page/charts.js"), inline.File(pageFiles, "page/report.js"))
-
-	pagePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src " + styleSums + "; script-src " + scriptSums
-)
+	e.policy = "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src " + styleSums + "; script-src " + scriptSums
+	return e
+})
 
 // pageData is what the template shows.
 type pageData struct {
@@ -56,8 +64,9 @@ type pageSection struct {
 // HTML writes the report as one self-contained page with charts. It needs no
 // network and allows itself none; text of the server cannot become markup.
 func HTML(w io.Writer, r *Report) error {
+	elements := pageElements()
 	p := pageData{
-		Policy: pagePolicy, Styles: pageStyles, Scripts: pageScripts,
+		Policy: elements.policy, Styles: elements.styles, Scripts: elements.scripts,
 		Name: plain(r.Name), Verdict: r.Verdict.title(), Mood: r.Verdict.mood(), When: plain(r.when()),
 		Command: plain(strings.Join(r.Command, " ")), Data: chartsOf(r),
 	}
@@ -84,7 +93,7 @@ func HTML(w io.Writer, r *Report) error {
 		}
 	}
 	var out bytes.Buffer
-	if err := pageTemplate.Execute(&out, p); err != nil {
+	if err := pageTemplate().Execute(&out, p); err != nil {
 		return fmt.Errorf("report page: %w", err)
 	}
 	_, err := w.Write(out.Bytes())
