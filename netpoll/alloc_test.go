@@ -62,7 +62,11 @@ func TestHeartbeatAllocatesNothing(t *testing.T) {
 // TestBroadcastAllocatesNothing is one broadcast to 100 connections, its push and
 // its sweep, and one targeted frame to each.
 func TestBroadcastAllocatesNothing(t *testing.T) {
-	s := newTestShard(t, Options{})
+	onBothPaths(t, broadcastAllocatesNothing)
+}
+
+func broadcastAllocatesNothing(t *testing.T, mode UringMode) {
+	s := newTestShard(t, Options{Uring: mode})
 	rnd := rand.New(rand.NewPCG(1, 1))
 	var ms []*modelClient
 	var hs []Handle

@@ -238,8 +238,12 @@ func TestMoreThanTheLogHolds(t *testing.T) {
 // ones are closed at a frame boundary with 1013, or cut when they never read
 // again; the others lose nothing and wait for nobody.
 func TestSlowConsumer(t *testing.T) {
+	onBothPaths(t, slowConsumer)
+}
+
+func slowConsumer(t *testing.T, mode UringMode) {
 	h := newTestHandler()
-	r := startReactor(t, Options{MaxOutbound: 64 << 10, SendBuffer: 16 << 10, CloseTimeout: 5 * time.Second}, h)
+	r := startReactor(t, Options{MaxOutbound: 64 << 10, SendBuffer: 16 << 10, CloseTimeout: 5 * time.Second, Uring: mode}, h)
 	var slow []*rawClient
 	for i := range 4 {
 		c := connect(t, r.Port(), 4<<10)

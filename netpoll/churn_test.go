@@ -18,6 +18,10 @@ import (
 // broadcasts and targeted frames run. Descriptors, slots and queues are reused
 // all the time; a frame for one connection must never reach another.
 func TestChurnUnderBroadcast(t *testing.T) {
+	onBothPaths(t, churnUnderBroadcast)
+}
+
+func churnUnderBroadcast(t *testing.T, mode UringMode) {
 	const lanes = 24
 	h := newTestHandler()
 	var owners sync.Map // Handle -> the name its client sent
@@ -31,7 +35,7 @@ func TestChurnUnderBroadcast(t *testing.T) {
 		return true
 	})
 	// The buffer is small, so that connections are blocked now and then.
-	r := startReactor(t, Options{SendBuffer: 8 << 10, MaxOutbound: 512 << 10, CloseTimeout: 5 * time.Second}, h)
+	r := startReactor(t, Options{SendBuffer: 8 << 10, MaxOutbound: 512 << 10, CloseTimeout: 5 * time.Second, Uring: mode}, h)
 
 	var stop atomic.Bool
 	var clients, lives, targeted sync.WaitGroup

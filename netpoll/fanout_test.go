@@ -76,11 +76,81 @@ func envInt(name string, def int) int {
 	return def
 }
 
-// BenchmarkFanout compares broadcasts of 128 bytes to 10,000 connections with a
-// plain C loop of send() over as many sockets: server, sender and readers are
-// processes of their own (a process has 20,000 descriptors), the readers are the
-// same C program on both sides, and the rounds alternate. A round ends when the
-// last byte was read. x_C is our rate over C's (the median of the rounds' ratios).
+// fanSide is a server of BenchmarkFanout with its clients, and what its rounds
+// came to.
+type fanSide struct {
+	name string
+	// round does one round and returns the time it took and the CPU time of the
+	// server.
+	round      func(broadcasts, window int) (elapsed, cpu time.Duration)
+	rates      []float64 // frames a second
+	cpuSeconds []float64 // CPU seconds a million frames
+}
+
+func (s *fanSide) measure(conns, broadcasts, window int) {
+	frames := float64(conns * broadcasts)
+	elapsed, cpu := s.round(broadcasts, window)
+	s.rates = append(s.rates, frames/elapsed.Seconds())
+	s.cpuSeconds = append(s.cpuSeconds, cpu.Seconds()/frames*1e6)
+}
+
+// ratios returns a over b, round by round, in ascending order.
+func ratios(a, b []float64) []float64 {
+	var all []float64
+	for i := range a {
+		all = append(all, a[i]/b[i])
+	}
+	slices.Sort(all)
+	return all
+}
+
+func median(all []float64) float64 {
+	all = slices.Sorted(slices.Values(all))
+	return all[len(all)/2]
+}
+
+// fanC is the C program: a loop of send().
+func fanC(b *testing.B, bin, shm string, conns, loops int) *fanSide {
+	p := start(b, bin, "sender", strconv.Itoa(conns), strconv.Itoa(loops), shm)
+	var port int
+	p.scan(b, "port %d\n", &port)
+	startReader(b, bin, port, conns, 0, shm)
+	return &fanSide{name: "C", round: func(broadcasts, window int) (elapsed, cpu time.Duration) {
+		if _, err := fmt.Fprintln(p.in, broadcasts, window, 132); err != nil {
+			b.Fatal(err)
+		}
+		p.scan(b, "%d %d\n", &elapsed, &cpu)
+		return elapsed, cpu
+	}}
+}
+
+// fanServer is a reactor.
+func fanServer(b *testing.B, bin, shm string, conns, loops int, mode UringMode) *fanSide {
+	if err := os.WriteFile(shm, make([]byte, 4096), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	srv := startChild(b, childOptions{Loops: loops, Shm: shm, HeartbeatTimeout: time.Hour, Uring: mode}, 0, "GOGC=50", fmt.Sprint("GOMAXPROCS=", loops+1))
+	startReader(b, bin, srv.port, conns, 1, shm)
+	for srv.do("stat").Open != conns {
+		time.Sleep(10 * time.Millisecond)
+	}
+	name := "send"
+	if mode == UringOn {
+		name = "uring"
+	}
+	return &fanSide{name: name, round: func(broadcasts, window int) (elapsed, cpu time.Duration) {
+		before := srv.do("stat").CPU
+		st := srv.do("fan %d %d %d %d", broadcasts, window, 128, conns)
+		return st.Elapsed, st.CPU - before
+	}}
+}
+
+// BenchmarkFanout compares broadcasts of 128 bytes to 10,000 connections, with and
+// without io_uring, with a plain C loop of send() over as many sockets: servers,
+// sender and readers are processes of their own (a process has 20,000
+// descriptors), the readers are the same C program on all sides, and the rounds
+// alternate. A round ends when the last byte was read. send_x_C is our rate over
+// C's, uring_x_C that through io_uring (the medians of the rounds' ratios).
 //
 //	go test ./netpoll -run '^$' -bench Fanout -benchtime 8x
 func BenchmarkFanout(b *testing.B) {
@@ -89,56 +159,37 @@ func BenchmarkFanout(b *testing.B) {
 	for _, loops := range []int{1, 2} {
 		b.Run(fmt.Sprintf("loops=%d", loops), func(b *testing.B) {
 			dir := b.TempDir()
-			ours, theirs := filepath.Join(dir, "ours"), filepath.Join(dir, "c")
-			cs := start(b, bin, "sender", strconv.Itoa(conns), strconv.Itoa(loops), theirs)
-			var port int
-			cs.scan(b, "port %d\n", &port)
-			startReader(b, bin, port, conns, 0, theirs)
-			if err := os.WriteFile(ours, make([]byte, 4096), 0o600); err != nil {
-				b.Fatal(err)
-			}
-			srv := startChild(b, childOptions{Loops: loops, Shm: ours, HeartbeatTimeout: time.Hour}, 0, "GOGC=50", "GOMAXPROCS=4")
-			startReader(b, bin, srv.port, conns, 1, ours)
-			for srv.do("stat").Open != conns {
-				time.Sleep(10 * time.Millisecond)
+			c := fanC(b, bin, filepath.Join(dir, "c"), conns, loops)
+			sides := []*fanSide{c}
+			for _, mode := range []UringMode{UringOff, UringOn} {
+				sides = append(sides, fanServer(b, bin, filepath.Join(dir, mode.String()), conns, loops, mode))
 			}
 			for _, m := range []struct {
 				name               string
 				broadcasts, window int
 			}{{"lone", 10, 1}, {"window=8", 40, 8}} {
 				b.Run(m.name, func(b *testing.B) {
-					frames := float64(conns * m.broadcasts)
-					var ratios, cpuRatios []float64
-					var rate, cRate, cpu, cCPU float64
-					round := func() (o, c, oc, cc float64) {
-						before := srv.do("stat").CPU
-						st := srv.do("fan %d %d %d %d", m.broadcasts, m.window, 128, conns)
-						var ns, cns int64
-						if _, err := fmt.Fprintln(cs.in, m.broadcasts, m.window, 132); err != nil {
-							b.Fatal(err)
+					for _, s := range sides {
+						s.round(m.broadcasts, m.window)
+						s.rates, s.cpuSeconds = nil, nil
+					}
+					for n := 0; b.Loop(); n++ {
+						for i := range sides {
+							sides[(i+n)%len(sides)].measure(conns, m.broadcasts, m.window)
 						}
-						cs.scan(b, "%d %d\n", &ns, &cns)
-						return frames / st.Elapsed.Seconds(), frames / (float64(ns) / 1e9), (st.CPU - before).Seconds() / frames * 1e6, float64(cns) / 1e9 / frames * 1e6
 					}
-					round()
-					n := 0
-					for b.Loop() {
-						o, c, oc, cc := round()
-						rate, cRate, cpu, cCPU = rate+o, cRate+c, cpu+oc, cCPU+cc
-						ratios, cpuRatios = append(ratios, o/c), append(cpuRatios, oc/cc)
-						n++
-					}
-					slices.Sort(ratios)
-					slices.Sort(cpuRatios)
 					b.ReportMetric(0, "ns/op")
-					b.ReportMetric(rate/float64(n), "frames/s")
-					b.ReportMetric(cRate/float64(n), "C_frames/s")
-					b.ReportMetric(ratios[n/2], "x_C")
-					b.ReportMetric(ratios[0], "x_C_min")
-					b.ReportMetric(ratios[n-1], "x_C_max")
-					b.ReportMetric(cpu/float64(n), "cpu_s/Mframe")
-					b.ReportMetric(cCPU/float64(n), "C_cpu_s/Mframe")
-					b.ReportMetric(cpuRatios[n/2], "x_C_cpu")
+					for _, s := range sides {
+						b.ReportMetric(median(s.rates), s.name+"_frames/s")
+						b.ReportMetric(median(s.cpuSeconds), s.name+"_cpu_s/Mframe")
+						if s != c {
+							r := ratios(s.rates, c.rates)
+							b.ReportMetric(r[len(r)/2], s.name+"_x_C")
+							b.ReportMetric(r[0], s.name+"_x_C_min")
+							b.ReportMetric(r[len(r)-1], s.name+"_x_C_max")
+							b.ReportMetric(median(ratios(s.cpuSeconds, c.cpuSeconds)), s.name+"_cpu_x_C")
+						}
+					}
 				})
 			}
 		})

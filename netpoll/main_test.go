@@ -51,7 +51,17 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
+	if n := uringMaps(); n > 0 {
+		fmt.Fprintf(os.Stderr, "%d mappings of io_uring left\n", n)
+		code = 1
+	}
 	os.Exit(code)
+}
+
+// uringMaps returns the number of mappings of io_uring in this process.
+func uringMaps() int {
+	b, _ := os.ReadFile("/proc/self/maps") // systems without it have no io_uring
+	return strings.Count(string(b), "anon_inode:[io_uring]")
 }
 
 func openFDs() int {
@@ -70,6 +80,8 @@ type childOptions struct {
 	SharePort                          bool
 	Loops, MaxConns                    int
 	HeartbeatTimeout, HandshakeTimeout time.Duration
+
+	Uring UringMode
 
 	Shm string // a counter of delivered bytes, see fanout.c
 }
@@ -94,6 +106,7 @@ func runChild(config string) error {
 	opt := Options{
 		Host: co.Host, Port: co.Port, Unix: co.Unix, SharePort: co.SharePort, Loops: co.Loops, MaxConns: co.MaxConns,
 		HeartbeatTimeout: co.HeartbeatTimeout, HandshakeTimeout: co.HandshakeTimeout,
+		Uring: co.Uring,
 	}
 	opt.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	opt.Policy.Path = "/ws"

@@ -56,8 +56,11 @@ func newTestShard(t testing.TB, opt Options) *Shard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Reactor{opt: opt, handler: silent{}, watcher: w, started: time.Now().Add(-Tick), period: 1}
+	r := &Reactor{opt: opt, handler: silent{}, watcher: w, newRing: newUring, started: time.Now().Add(-Tick), period: 1}
 	r.shards.Store(new([]*Shard))
+	if err := r.openRings(); err != nil {
+		t.Fatal(err)
+	}
 	s := newShard(r, 0, nil)
 	s.loop = &fakeLoop{s: s}
 	r.shards.Store(&[]*Shard{s})
@@ -73,6 +76,7 @@ func newTestShard(t testing.TB, opt Options) *Shard {
 			}
 		}
 		s.reap()
+		s.dropRing()
 		w.stop()
 		<-done
 		w.close()
@@ -165,7 +169,7 @@ func (s *Shard) addModelClient(t testing.TB, rnd *rand.Rand, deflate bool) *mode
 	return &modelClient{c: c, h: c.Handle(), fd: pair[1]}
 }
 
-// TestShardModel runs random broadcasts, targeted frames, closes and arrivals
+// TestShardModel runs on both send paths random broadcasts, targeted frames, closes and arrivals
 // over sockets with tiny buffers whose readers read at random pace, in slices of
 // random size. Every client must see exactly its own stream, in order; who falls
 // behind is closed at a frame boundary.
@@ -175,15 +179,17 @@ func TestShardModel(t *testing.T) {
 	for seed := range uint64(12) {
 		seeds = append(seeds, seed)
 	}
-	for _, seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { shardModel(t, seed) })
-	}
+	onBothPaths(t, func(t *testing.T, mode UringMode) {
+		for _, seed := range seeds {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) { shardModel(t, mode, seed) })
+		}
+	})
 }
 
-func shardModel(t *testing.T, seed uint64) {
+func shardModel(t *testing.T, mode UringMode, seed uint64) {
 	rnd := rand.New(rand.NewPCG(seed, 99))
 	bound := []int{4 << 10, 20 << 10, 60 << 10}[seed%3]
-	s := newTestShard(t, Options{MaxOutbound: bound, CloseTimeout: time.Hour})
+	s := newTestShard(t, Options{MaxOutbound: bound, CloseTimeout: time.Hour, Uring: mode})
 	var clients []*modelClient
 	add := func() {
 		m := s.addModelClient(t, rnd, rnd.IntN(3) == 0)
@@ -355,7 +361,11 @@ func (h closingOthers) Closed(*Conn, Cause) {
 // handler of the first that is closed closes the others.
 func TestClosedClosesOthers(t *testing.T) {
 	t.Parallel()
-	s := newTestShard(t, Options{MaxOutbound: 8 << 10})
+	onBothPaths(t, closedClosesOthers)
+}
+
+func closedClosesOthers(t *testing.T, mode UringMode) {
+	s := newTestShard(t, Options{MaxOutbound: 8 << 10, Uring: mode})
 	var all []*modelClient
 	s.r.handler = closingOthers{all: &all}
 	for range 8 {

@@ -29,6 +29,9 @@ type Options struct {
 	// what the kernel holds for a client that does not read.
 	SendBuffer int
 
+	// Uring says whether broadcasts leave through io_uring (UringAuto).
+	Uring UringMode
+
 	// Policy is what the handshake must satisfy. Its Path is the endpoint;
 	// requests for other paths go to Handler.HTTP.
 	Policy codec.Policy

@@ -35,6 +35,8 @@ type Reactor struct {
 	period    uint32 // ticks between two looks at the clock
 	draining  atomic.Bool
 	watcher   *watcher
+	rings     []*uring // for loops to come
+	newRing   func(entries int) (*uring, error)
 
 	port      int
 	listeners []int // descriptors of gnet's listeners
@@ -67,7 +69,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 	if opt.MaxConns <= 0 || opt.MaxConns > limit {
 		opt.MaxConns = limit
 	}
-	r := &Reactor{opt: opt, handler: handler, booted: make(chan struct{}), loopsDone: make(chan struct{}), watchDone: make(chan struct{})}
+	r := &Reactor{opt: opt, handler: handler, newRing: newUring, booted: make(chan struct{}), loopsDone: make(chan struct{}), watchDone: make(chan struct{})}
 	r.period = periodOf(&r.opt)
 	r.shards.Store(new([]*Shard))
 	return r, nil
@@ -78,7 +80,11 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 func (r *Reactor) Start() (err error) {
 	r.started = time.Now().Add(-Tick)
 	r.setDate(time.Now())
+	if err := r.openRings(); err != nil {
+		return err
+	}
 	if r.watcher, err = newWatcher(); err != nil {
+		r.closeRings()
 		return fmt.Errorf("netpoll: write watcher: %w", err)
 	}
 	go func() {
@@ -481,6 +487,7 @@ func (r *Reactor) stopShards() {
 	for _, s := range *r.shards.Load() {
 		s.stop()
 	}
+	r.closeRings()
 }
 
 func (r *Reactor) stopWatcher() {

@@ -51,6 +51,10 @@ type Shard struct {
 	lap     lap
 	blocked []*Conn // blocked connections that read a log
 
+	uring      *uring     // nil: each send of the sweep is a system call of its own
+	batched    []int32    // slots of the sends that are with the ring
+	unfinished []ringSend // of them, those that took less than all
+
 	batch     []op
 	next      int
 	nextMany  int
@@ -82,6 +86,7 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 	s := &Shard{
 		r: r, opt: &r.opt, idx: idx, loop: loop, wakeFD: -1,
 		wheel: newWheel(real), real: real, now: real,
+		uring:   r.takeRing(),
 		held:    make(map[*Conn][]byte),
 		decoder: codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),
 		// What happens between two looks at the clock counts from the first one.
@@ -141,6 +146,7 @@ func (s *Shard) stop() {
 		}
 	}
 	s.batch, s.next, s.queue = nil, 0, nil
+	s.dropRing()
 }
 
 // tickNow asks the loop to advance its clocks. Any goroutine.

@@ -145,6 +145,26 @@ func (s *Shard) sweep(budget int) {
 		return
 	}
 	heads := [logCount]uint64{s.logs[logPlain].head, s.logs[logDeflate].head}
+	if s.uring != nil {
+		s.sweepRing(&heads, budget)
+	} else {
+		s.sweepPlain(&heads, budget)
+	}
+	if s.lap.left > 0 {
+		return
+	}
+	s.lap.active = false
+	behind := false
+	for k := range s.logs {
+		behind = behind || s.lap.target[k] != s.logs[k].head
+	}
+	if behind {
+		s.startLap()
+	}
+}
+
+// sweepPlain is a slice of the sweep with one system call for each send.
+func (s *Shard) sweepPlain(heads *[logCount]uint64, budget int) {
 	for visits := sweepVisits; s.lap.left > 0 && budget > 0 && visits > 0; visits-- {
 		h := &s.hot[s.lap.cursor]
 		slot := s.lap.cursor
@@ -167,17 +187,6 @@ func (s *Shard) sweep(budget int) {
 			continue
 		}
 		s.sweepRest(slot, n, err)
-	}
-	if s.lap.left > 0 {
-		return
-	}
-	s.lap.active = false
-	behind := false
-	for k := range s.logs {
-		behind = behind || s.lap.target[k] != s.logs[k].head
-	}
-	if behind {
-		s.startLap()
 	}
 }
 
