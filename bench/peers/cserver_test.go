@@ -38,6 +38,15 @@ func cserver(args ...string) []string {
 	return append([]string{binary}, args...)
 }
 
+// eachFanout runs a test with each way in which broadcasts leave.
+func eachFanout(t *testing.T, test func(t *testing.T, server func(args ...string) []string)) {
+	for _, how := range []string{"send", "log"} {
+		t.Run(how, func(t *testing.T) {
+			test(t, func(args ...string) []string { return cserver(append(args, "--fanout", how)...) })
+		})
+	}
+}
+
 // raw connects without a WebSocket client.
 func raw(t testing.TB, addr string) net.Conn {
 	t.Helper()
@@ -310,8 +319,10 @@ func FuzzCServerMessage(f *testing.F) {
 	})
 }
 
-func TestCServerProcesses(t *testing.T) {
-	addr := serve(t, cserver("--processes", "3")...)
+func TestCServerProcesses(t *testing.T) { eachFanout(t, cServerProcesses) }
+
+func cServerProcesses(t *testing.T, server func(args ...string) []string) {
+	addr := serve(t, server("--processes", "3")...)
 	conns := make([]*websocket.Conn, 300)
 	for i := range conns {
 		conns[i] = dial(t, fmt.Sprintf("ws://%s/ws?token=%d", addr, i/2))
@@ -373,8 +384,10 @@ func TestCServerProcesses(t *testing.T) {
 }
 
 // A client that does not read is closed, and costs the others nothing.
-func TestCServerSlow(t *testing.T) {
-	addr := serve(t, cserver("--processes", "2")...)
+func TestCServerSlow(t *testing.T) { eachFanout(t, cServerSlow) }
+
+func cServerSlow(t *testing.T, server func(args ...string) []string) {
+	addr := serve(t, server("--processes", "2")...)
 	slow, quick := raw(t, addr), dial(t, "ws://"+addr+"/ws?token=quick")
 	write(t, slow, handshake("/ws?token=slow"))
 	read(t, slow, switched)
@@ -411,8 +424,10 @@ func TestCServerSlow(t *testing.T) {
 	}
 }
 
-func TestCServerMany(t *testing.T) {
-	addr := serve(t, cserver()...)
+func TestCServerMany(t *testing.T) { eachFanout(t, cServerMany) }
+
+func cServerMany(t *testing.T, server func(args ...string) []string) {
+	addr := serve(t, server()...)
 	conns := make([]net.Conn, 5000)
 	for i := range conns {
 		conns[i] = raw(t, addr)
@@ -561,6 +576,7 @@ func TestCServerDeaths(t *testing.T) {
 			{[]string{"--processes", "1000"}, `--processes: want 1 to 256, got "1000"`, 2},
 			{[]string{"--address", "here"}, "--address here: ", 2},
 			{[]string{"more"}, `unexpected argument "more"`, 2},
+			{[]string{"--fanout", "pigeons"}, `--fanout: want send or log, got "pigeons"`, 2},
 			{[]string{"--nonsense"}, "usage: ", 2},
 			{[]string{"--port", port}, "listen on 127.0.0.1 port " + port + ": Address already in use", 1},
 			{[]string{"--port", port, "--processes", "2"}, "listen on 127.0.0.1 port " + port + ": Address already in use", 1},

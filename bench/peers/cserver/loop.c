@@ -18,6 +18,7 @@ enum {
 	// answers to what came behind it in one read.
 	OUT_MAX = FRAME_MAX + READ_MAX + SLACK,
 	RETRY_MS = 100, // when there are no descriptors to accept with
+	SLICE = 512,    // members that a sweep sends to before others get their turn
 };
 
 // buffer holds the bytes from start to end.
@@ -32,6 +33,14 @@ static int *users;      // hash to first descriptor; 0, which the process had fi
 static uint32_t hashes; // a power of two, less one
 static int epoll;
 static bool full; // there are no descriptors to accept with
+enum fanout fanout = SEND;
+// Of LOG: by descriptor, what of the log each member was sent, always whole
+// frames. Positions before swept were sent to all that take bytes.
+static uint64_t *sent_up_to, swept;
+// The sweep under way: where the log ended when it began, and the next
+// descriptor. Next to none: there is no sweep.
+static uint64_t sweep_from;
+static int sweep_next;
 static char input[READ_MAX + SLACK];
 
 static int descriptor(const struct conn *c) { return (int)(c - conns); }
@@ -77,6 +86,7 @@ static uint32_t hash_of(struct text t) { // FNV-1a
 
 void conn_join(struct conn *c, struct text user) {
 	c->state = MEMBER;
+	if (fanout == LOG) sent_up_to[descriptor(c)] = log_head();
 	if (user.n == 0 || !(c->user = malloc(user.n))) return;
 	memcpy(c->user, user.p, user.n);
 	c->user_length = (uint16_t)user.n;
@@ -95,21 +105,6 @@ static void leave(struct conn *c) {
 	if (c->next) conns[c->next].prev = c->prev;
 	free(c->user);
 	c->user = NULL;
-}
-
-void deliver(struct text user, struct text frame) {
-	if (user.n == 0) {
-		for (struct conn *c = conns; c <= conns + highest; c++) {
-			if (c->state == MEMBER) conn_send(c, frame.p, frame.n);
-		}
-		return;
-	}
-	uint32_t hash = hash_of(user);
-	for (int fd = users[hash & hashes], next; fd; fd = next) {
-		struct conn *c = &conns[fd];
-		next = c->next; // c may be gone when it is sent to
-		if (c->hash == hash && same(user, c->user, c->user_length)) conn_send(c, frame.p, frame.n);
-	}
 }
 
 // ---- output and end
@@ -137,6 +132,13 @@ void conn_end(struct conn *c, enum state how) {
 	if (!c->out) finish(c);
 }
 
+// conn_keep keeps what the socket did not take.
+static void conn_keep(struct conn *c, const void *data, size_t n) {
+	// Nothing is read from a peer that does not read.
+	if (!c->out) rewatch(descriptor(c), EPOLLOUT);
+	if ((c->out && c->out->end - c->out->start + n > OUT_MAX) || !append(&c->out, data, n)) conn_close(c);
+}
+
 void conn_send(struct conn *c, const void *data, size_t n) {
 	if (!c->out) {
 		ssize_t sent = send(descriptor(c), data, n, MSG_DONTWAIT);
@@ -146,11 +148,73 @@ void conn_send(struct conn *c, const void *data, size_t n) {
 			return;
 		}
 		if (sent > 0) data = (const char *)data + sent, n -= (size_t)sent;
-		// Nothing is read from a peer that does not read.
-		rewatch(descriptor(c), EPOLLOUT);
 	}
-	if ((c->out && c->out->end - c->out->start + n > OUT_MAX) || !append(&c->out, data, n)) conn_close(c);
+	conn_keep(c, data, n);
 }
+
+// ---- broadcasts
+
+// catch_up sends a member all that it has not got of the log. Of a frame that the
+// socket took a part of the rest is kept, so that the position stays between two
+// frames; what is behind it stays in the log.
+static void catch_up(struct conn *c) {
+	struct text rest;
+	uint64_t *at = &sent_up_to[descriptor(c)];
+	if (!log_since(*at, &rest)) {
+		conn_close(c); // it does not read: others have taken the place of what it waits for
+		return;
+	}
+	if (c->out || rest.n == 0) return;
+	ssize_t sent = send(descriptor(c), rest.p, rest.n, MSG_DONTWAIT);
+	if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+		conn_close(c);
+		return;
+	}
+	if (sent < 0) sent = 0;
+	*at += (size_t)sent;
+	if ((size_t)sent == rest.n) return;
+	size_t end = log_frame_end(rest, (size_t)sent);
+	*at += end - (size_t)sent;
+	conn_keep(c, rest.p + sent, end - (size_t)sent);
+}
+
+// sweep sends to the next SLICE members.
+static void sweep(void) {
+	if (sweep_next == 0) sweep_from = log_head();
+	for (int i = 0; i < SLICE && sweep_next <= highest; sweep_next++) {
+		if (conns[sweep_next].state != MEMBER) continue;
+		catch_up(&conns[sweep_next]);
+		i++;
+	}
+	if (sweep_next <= highest) return;
+	swept = sweep_from;
+	sweep_next = 0;
+}
+
+static bool sweeping(void) { return fanout == LOG && swept < log_head(); }
+
+void deliver(struct text user, struct text frame) {
+	if (user.n == 0 && fanout == LOG) {
+		while (!log_has_room(swept, frame.n)) sweep();
+		log_append(frame);
+		return;
+	}
+	if (user.n == 0) {
+		for (struct conn *c = conns; c <= conns + highest; c++) {
+			if (c->state == MEMBER) conn_send(c, frame.p, frame.n);
+		}
+		return;
+	}
+	uint32_t hash = hash_of(user);
+	for (int fd = users[hash & hashes], next; fd; fd = next) {
+		struct conn *c = &conns[fd];
+		next = c->next; // c may be gone when it is sent to
+		if (c->hash != hash || !same(user, c->user, c->user_length)) continue;
+		if (fanout == LOG) catch_up(c); // the order is the same for all
+		if (c->state != FREE) conn_send(c, frame.p, frame.n);
+	}
+}
+
 
 static void flush(struct conn *c) {
 	ssize_t sent = send(descriptor(c), c->out->data + c->out->start, c->out->end - c->out->start, MSG_DONTWAIT);
@@ -163,7 +227,8 @@ static void flush(struct conn *c) {
 	free(c->out);
 	c->out = NULL;
 	rewatch(descriptor(c), EPOLLIN);
-	finish(c);
+	if (fanout == LOG && c->state == MEMBER) catch_up(c);
+	else finish(c);
 }
 
 // ---- input
@@ -221,8 +286,10 @@ static void make_tables(void) {
 	for (hashes = 1; hashes < limit.rlim_cur; hashes *= 2) {}
 	conns = calloc(limit.rlim_cur, sizeof *conns); // pages that no descriptor reaches cost nothing
 	users = calloc(hashes, sizeof *users);
-	if (!conns || !users) die("calloc");
+	sent_up_to = calloc(fanout == LOG ? limit.rlim_cur : 1, sizeof *sent_up_to);
+	if (!conns || !users || !sent_up_to) die("calloc");
 	hashes--;
+	if (fanout == LOG) log_make();
 }
 
 void loop(int listener, int wake) {
@@ -231,7 +298,7 @@ void loop(int listener, int wake) {
 	if ((epoll = epoll_create1(EPOLL_CLOEXEC)) < 0) die("epoll_create1");
 	if (!watch(listener, EPOLLIN) || !watch(wake, EPOLLIN)) die("epoll_ctl");
 	for (;;) {
-		int n = epoll_wait(epoll, events, EVENTS, full ? RETRY_MS : -1);
+		int n = epoll_wait(epoll, events, EVENTS, sweeping() ? 0 : full ? RETRY_MS : -1);
 		if (n < 0 && errno != EINTR) die("epoll_wait");
 		for (int i = 0; i < n; i++) {
 			int fd = events[i].data.fd;
@@ -247,6 +314,7 @@ void loop(int listener, int wake) {
 				else if (c->state != FREE) receive(c);
 			}
 		}
+		if (sweeping()) sweep();
 		if (full && accept_some(listener)) {
 			full = false;
 			rewatch(listener, EPOLLIN);

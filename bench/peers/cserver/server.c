@@ -37,8 +37,7 @@ void die(const char *what) {
 
 // The processes share a ring of messages. Publishing appends one under a lock
 // and wakes the others; each delivers at its own pace, straight from the ring.
-// Positions only grow. Two mappings behind each other make every message one
-// piece.
+// Positions only grow.
 static char *ring;
 
 static struct shared {
@@ -60,15 +59,9 @@ struct message {
 static int processes = 1, self, wake[PROCESSES_MAX];
 
 static void make_ring(void) {
-	int fd = memfd_create("messages", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, RING_SIZE) < 0) die("memfd_create");
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ring = mmap(NULL, 2 * RING_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED || ring == MAP_FAILED) die("mmap");
-	for (int i = 0; i < 2; i++) {
-		if (mmap(ring + i * RING_SIZE, RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED) die("mmap");
-	}
-	close(fd);
+	if (shared == MAP_FAILED) die("mmap");
+	ring = map_twice(RING_SIZE);
 	pthread_mutexattr_t a;
 	pthread_mutexattr_init(&a);
 	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
@@ -239,6 +232,7 @@ static int start(const struct addrinfo *a, int backlog) {
 
 static const char usage[] =
 	"usage: cserver [--port P] [--processes N] [--address A] [--backlog N]\n"
+	"               [--fanout send|log]\n"
 	"\n"
 	"A WebSocket server in plain C: /echo sends back what comes; at any other\n"
 	"path, ?token=USER answers heartbeats and gets what is pushed through HTTP.\n"
@@ -247,7 +241,17 @@ static const char usage[] =
 	"  --processes N  that share the port; each holds as many connections as it\n"
 	"                 may open files, so plan a tenth more than are needed (1)\n"
 	"  --address A    to listen on (127.0.0.1)\n"
-	"  --backlog N    of connections not accepted yet (4096)\n";
+	"  --backlog N    of connections not accepted yet (4096)\n"
+	"  --fanout HOW   broadcasts leave: send: each by one send() for each member;\n"
+	"                 log: from a shared log, in slices of 512 members, so that\n"
+	"                 what waits for a member leaves in one send() (send)\n";
+
+static enum fanout fanout_of(const char *s) {
+	if (strcmp(s, "send") == 0) return SEND;
+	if (strcmp(s, "log") == 0) return LOG;
+	fprintf(stderr, "--fanout: want send or log, got \"%s\"\n", s);
+	exit(2);
+}
 
 static int number_of(const char *name, const char *s, int most) {
 	char *end;
@@ -261,7 +265,8 @@ static int number_of(const char *name, const char *s, int most) {
 int main(int argc, char **argv) {
 	static const struct option options[] = {{"port", required_argument, 0, 'p'},    {"processes", required_argument, 0, 'n'},
 	                                        {"address", required_argument, 0, 'a'}, {"backlog", required_argument, 0, 'b'},
-	                                        {"help", no_argument, 0, 'h'},          {0}};
+	                                        {"fanout", required_argument, 0, 'f'},  {"help", no_argument, 0, 'h'},
+	                                        {0}};
 	const char *port = getenv("PORT"), *address = "127.0.0.1";
 	int backlog = 4096;
 	if (!port) port = "9004";
@@ -271,6 +276,7 @@ int main(int argc, char **argv) {
 		case 'n': processes = number_of("processes", optarg, PROCESSES_MAX); break;
 		case 'a': address = optarg; break;
 		case 'b': backlog = number_of("backlog", optarg, INT32_MAX); break;
+		case 'f': fanout = fanout_of(optarg); break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
 		}

@@ -1,6 +1,7 @@
-// The four parts of the server: text.c knows encodings and no sockets, loop.c
-// owns the connections of a process, protocol.c says what requests and frames
-// do, and server.c starts processes and passes messages between them.
+// The five parts of the server: text.c knows encodings and no sockets, log.c
+// keeps broadcasts, loop.c owns the connections of a process, protocol.c says
+// what requests and frames do, and server.c starts processes and passes messages
+// between them.
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -40,7 +41,38 @@ bool json_message(char *body, size_t n, struct text *message);
 // percent_decode decodes a part of a URL in place; in a query + is a space.
 struct text percent_decode(struct text t, bool query);
 
+// ---- log.c
+
+// map_twice returns size bytes of memory that is there a second time behind
+// itself. size is a multiple of the size of a page.
+char *map_twice(size_t size);
+
+void log_make(void);
+
+// log_head is the position behind the last frame.
+uint64_t log_head(void);
+
+// log_has_room reports whether n more bytes leave all from a position on.
+bool log_has_room(uint64_t from, size_t n);
+
+// log_append appends a frame of a server, whose bytes are in the log until
+// others take their place.
+void log_append(struct text frame);
+
+// log_since finds the frames from a position on. False: their place is taken.
+bool log_since(uint64_t at, struct text *rest);
+
+// log_frame_end is the end of the frame that has the byte at.
+size_t log_frame_end(struct text frames, size_t at);
+
 // ---- loop.c
+
+// How broadcasts leave.
+enum fanout {
+	SEND, // each at once, by one send() for each member
+	LOG,  // from the log, where each member has its own position
+};
+extern enum fanout fanout;
 
 enum state {
 	FREE,     // no connection has this descriptor
