@@ -55,9 +55,11 @@ func checkOddUsers(t testing.TB, c *presences) {
 	nodes := c.joined(t, "a", "b")
 	a, b := nodes[0], nodes[1]
 	ids := make(map[string][]cluster.SessionID)
+	total := 0
 	for i, user := range oddUsers {
 		for range i%3 + 1 {
 			ids[user] = append(ids[user], a.connect(user))
+			total++
 		}
 	}
 	c.everywhere(t, nodes, func(n *node) error {
@@ -70,7 +72,8 @@ func checkOddUsers(t testing.TB, c *presences) {
 				return err
 			}
 		}
-		return nil
+		// What is listed may be written after what is located.
+		return n.counts(cluster.Counts{Users: len(oddUsers), Sessions: total, Nodes: 2})
 	})
 	listed, err := b.listUsers(10)
 	if err != nil {

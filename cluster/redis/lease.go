@@ -71,7 +71,7 @@ func (p *Presence) register(ctx context.Context) error {
 		p.log.Warn("redis: the node's lease had run out, registering it and all its sessions again")
 	}
 	p.incarnation = uint64(incarnation)
-	servers, _ := p.whichServers(bounded)
+	servers, _ := p.whichServers(bounded) // when it does not tell, the next look finds another one
 	p.servers.Store(&servers)
 	r := &registration{incarnation: p.incarnation}
 	r.renewed.Store(&begun)
@@ -197,12 +197,13 @@ func (p *Presence) renew(ctx context.Context, r *registration) error {
 		p.mixed.observe(foreign, true)
 	}
 
-	// One that does not tell now differs from what it was, and will again.
-	servers, _ := p.whichServers(ctx)
-	if before := p.servers.Swap(&servers); before != nil && *before != servers {
-		// Restarted, or failed over: it may have forgotten anything.
-		p.log.Info("redis: another server than before, writing all sessions again")
-		p.resyncNow()
+	// One that does not tell now, because it is busy, say, is asked again at the next look.
+	if servers, err := p.whichServers(ctx); err == nil {
+		if before := p.servers.Swap(&servers); before != nil && *before != servers {
+			// Restarted, or failed over: it may have forgotten anything.
+			p.log.Info("redis: another server than before, writing all sessions again")
+			p.resyncNow()
+		}
 	}
 	if dead := v.expired(self); len(dead) > 0 {
 		select {

@@ -2,16 +2,29 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"carillon/cluster"
 )
 
-// pass goes over all local sessions in chunks, spread over about the time given.
+// errBehind means that so much waits to be written that it was not the time to look at
+// what is.
+var errBehind = errors.New("too much waits to be written")
+
+// behindPause is between two looks whether something is written.
+const behindPause = 2 * time.Millisecond
+
+// pass goes over all local sessions in chunks, spread over about the time given. What
+// was noted before a chunk was gathered is written when the chunk is handed on: what Redis
+// does not know of it is missing there, and a server that is busy with writes is not
+// asked for more meanwhile. A pass that has waited for the writer as long as its spread
+// ends with errBehind.
 func (p *Presence) pass(ctx context.Context, spread time.Duration, chunk func(users []string, ids []string) error) error {
 	j := p.joined.Load()
 	_, total := j.local.Len()
 	pause := spread / time.Duration(total/batchSize+1)
+	patience := spread
 	var users, ids []string
 	for cursor := uint64(0); ; {
 		cursor = j.local.Scan(cursor, func(user string, id cluster.SessionID) {
@@ -19,6 +32,9 @@ func (p *Presence) pass(ctx context.Context, spread time.Duration, chunk func(us
 			ids = append(ids, id.String())
 		})
 		if len(ids) >= batchSize || cursor == 0 && len(ids) > 0 {
+			if err := p.awaitWriter(ctx, &patience); err != nil {
+				return err
+			}
 			if err := chunk(users, ids); err != nil {
 				return err
 			}
@@ -31,6 +47,22 @@ func (p *Presence) pass(ctx context.Context, spread time.Duration, chunk func(us
 			return nil
 		}
 	}
+}
+
+// awaitWriter waits until everything that is noted by now is written, and takes the
+// time off patience.
+func (p *Presence) awaitWriter(ctx context.Context, patience *time.Duration) error {
+	noted, begun := p.queue.noted.Load(), time.Now()
+	for p.queue.settled.Load() < noted {
+		if time.Since(begun) >= *patience {
+			return errBehind
+		}
+		if !sleep(ctx, behindPause) {
+			return ctx.Err()
+		}
+	}
+	*patience -= time.Since(begun)
+	return nil
 }
 
 // sleep waits, and tells whether it did so to the end.

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -22,10 +23,7 @@ func (p *Presence) reconcile(ctx context.Context) {
 		if err == nil {
 			err = p.repairForeign(ctx)
 		}
-		if err != nil && ctx.Err() == nil {
-			p.log.Debug("redis: reconciling has not succeeded", "error", err)
-			p.renewNow()
-		}
+		p.passed(ctx, "reconciling", err)
 	}
 }
 
@@ -112,9 +110,17 @@ func (p *Presence) refreshHeartbeats(ctx context.Context) {
 			}
 			return p.client.ZAddXX(ctx, key, beats...).Err()
 		})
-		if err != nil && ctx.Err() == nil {
-			p.log.Debug("redis: refreshing heartbeats has not succeeded", "error", err)
-			p.renewNow()
-		}
+		p.passed(ctx, "refreshing heartbeats", err)
+	}
+}
+
+// passed notes how a pass has ended. A failure is a reason to look at Redis.
+func (p *Presence) passed(ctx context.Context, what string, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	p.log.Debug("redis: "+what+" has not succeeded", "error", err)
+	if !errors.Is(err, errBehind) {
+		p.renewNow()
 	}
 }
