@@ -1,4 +1,4 @@
-package main
+package crowd
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// pairBytes is what one connection was measured to take on this machine's memory
+	// pairBytes is what one connection was measured to take of this machine's memory
 	// at most: both ends in user space and kernel, and its keys in Redis.
 	pairBytes = 12_500
 	// baseBytes is for everything that does not grow with the connections.
@@ -21,41 +21,43 @@ const (
 	spareDescriptors = 1200
 )
 
-// capacity is what the machine has room for.
-type capacity struct {
-	memory    int // connections that fit into the memory that is available
-	files     int // connections that fit into fs.file-max
-	processes int // gateways that the wanted number needs
+// Room is what the machine has room for.
+type Room struct {
+	Memory   int // connections that fit into the memory that is available
+	Files    int // connections that fit into fs.file-max
+	Gateways int // processes that as many of the wanted number as fit need
 }
 
-// judge tells how many of the wanted connections the machine has room for, and shows
-// how that comes about.
-func judge(count int, w io.Writer) (c capacity, err error) {
+// Fits returns how many of count connections there is room for.
+func (r Room) Fits(count int) int { return min(count, r.Memory, r.Files) }
+
+// Judge tells how many of the wanted connections the machine has room for, and shows
+// on w how that comes about.
+func Judge(count int, w io.Writer) (r Room, err error) {
 	available, err := meminfo("MemAvailable")
 	if err != nil {
-		return c, err
+		return r, err
 	}
-	c.memory = int(max(available-baseBytes, 0) / pairBytes)
+	r.Memory = int(max(available-baseBytes, 0) / pairBytes)
 	files, err := readNumber("/proc/sys/fs/file-max")
 	if err != nil {
-		return c, err
+		return r, err
 	}
-	c.files = int(min(files, 1<<40)) * 9 / 20 // two ends, and a tenth for everything else
+	r.Files = int(min(files, 1<<40)) * 9 / 20 // two ends, and a tenth for everything else
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return c, err
+		return r, err
 	}
 	each := int(min(limit.Max, 1<<30)) - spareDescriptors
 	if each < 100 {
-		return c, fmt.Errorf("a process may open only %d files", limit.Max)
+		return r, fmt.Errorf("a process may open only %d files", limit.Max)
 	}
-	count = min(count, c.memory, c.files)
-	c.processes = max(2, (count+each-1)/each)
+	r.Gateways = max(2, (r.Fits(count)+each-1)/each)
 	fmt.Fprintf(w, "memory       %.1f GiB available, less %.1f GiB, by %.1f KB a connection: room for %d\n",
-		float64(available)/(1<<30), float64(baseBytes)/(1<<30), float64(pairBytes)/1000, c.memory)
-	fmt.Fprintf(w, "descriptors  fs.file-max %d, for two ends each: room for %d\n", files, c.files)
-	fmt.Fprintf(w, "processes    %d files each, %d of them for connections: %d gateways\n", limit.Max, each, c.processes)
-	return c, nil
+		float64(available)/(1<<30), float64(baseBytes)/(1<<30), float64(pairBytes)/1000, r.Memory)
+	fmt.Fprintf(w, "descriptors  fs.file-max %d, for two ends each: room for %d\n", files, r.Files)
+	fmt.Fprintf(w, "processes    %d files each, %d of them for connections: %d gateways\n", limit.Max, each, r.Gateways)
+	return r, nil
 }
 
 // meminfo reads a value of /proc/meminfo in bytes.
