@@ -2,6 +2,7 @@ package admin
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/fasthttp/router"
@@ -47,6 +48,8 @@ type API struct {
 	log     *slog.Logger
 	// warnings bounds the rate of log lines, which clients bring about.
 	warnings *rate.Limiter
+	// profiling is held while a profile is taken.
+	profiling sync.Mutex
 }
 
 // New returns the endpoints for g.
@@ -105,6 +108,9 @@ func (a *API) Register(r *router.Router) {
 	}
 	if a.metrics != nil {
 		endpoints = append(endpoints, endpoint{path: "/metrics", get: a.metrics})
+	}
+	if !a.access.open { // what a profile shows, and what it costs, is for admins
+		endpoints = append(endpoints, endpoint{path: "/debug/pprof/{profile}", get: a.profile})
 	}
 	for _, e := range endpoints {
 		r.ANY(e.path, a.serve(e))

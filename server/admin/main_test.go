@@ -7,6 +7,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// fasthttp has one goroutine that keeps the Date header up to date, for ever.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
+	// fasthttp has one goroutine that keeps the Date header up to date, for ever, and one for each server that has
+	// ended, which sleeps for up to ten seconds before it sees so.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
 }
