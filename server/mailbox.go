@@ -25,6 +25,8 @@ type job struct {
 // workers is the bounded pool on which blocking handlers run. Mailboxes with
 // work stand in a queue; a worker takes one job of the first and puts the rest
 // back at the end, so a session with many messages does not hold up the others.
+// A worker is started when one is needed and ends when enough others wait: a
+// gateway whose clients only listen has none.
 type workers struct {
 	run     func(context.Context, *job)
 	perConn int
@@ -37,7 +39,15 @@ type workers struct {
 	first   int
 	closed  bool
 	done    sync.WaitGroup
+
+	ctx           context.Context
+	most, running int
+	idle          int // workers that wait and have not been signalled
 }
+
+// spareWorkers is how many workers stay when there is nothing to do: a message
+// now and then starts none.
+const spareWorkers = 4
 
 func newWorkers(perConn, backlog int, run func(context.Context, *job)) *workers {
 	w := &workers{run: run, perConn: perConn, backlog: int64(backlog)}
@@ -45,9 +55,25 @@ func newWorkers(perConn, backlog int, run func(context.Context, *job)) *workers 
 	return w
 }
 
+// start lets up to n workers work; their handlers are given ctx.
 func (w *workers) start(ctx context.Context, n int) {
-	for range n {
-		w.done.Go(func() { w.work(ctx) })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ctx, w.most = ctx, n
+	for range len(w.line) - w.first {
+		w.wake()
+	}
+}
+
+// wake has a worker look at the line; w.mu is held.
+func (w *workers) wake() {
+	switch {
+	case w.idle > 0:
+		w.idle--
+		w.ready.Signal()
+	case w.running < w.most && !w.closed:
+		w.running++
+		w.done.Go(func() { w.work(w.ctx) })
 	}
 }
 
@@ -77,8 +103,8 @@ func (w *workers) put(m *mailbox, j job) bool {
 func (w *workers) enqueue(m *mailbox) {
 	w.mu.Lock()
 	w.line = append(w.line, m)
+	w.wake()
 	w.mu.Unlock()
-	w.ready.Signal()
 }
 
 func (w *workers) work(ctx context.Context) {
@@ -109,15 +135,18 @@ func (w *workers) work(ctx context.Context) {
 	}
 }
 
-// next waits for a mailbox with work; nil means that the pool is closed and no
-// mailbox stands in line. One that another worker holds goes back to that one.
+// next waits for a mailbox with work; nil means that the worker ends, because the
+// pool is closed or enough others wait, and no mailbox stands in line. One that
+// another worker holds goes back to that one.
 func (w *workers) next() *mailbox {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.first == len(w.line) {
-		if w.closed {
+		if w.closed || w.idle >= spareWorkers {
+			w.running--
 			return nil
 		}
+		w.idle++
 		w.ready.Wait()
 	}
 	m := w.line[w.first]
@@ -136,6 +165,7 @@ func (w *workers) next() *mailbox {
 func (w *workers) close(ctx context.Context) error {
 	w.mu.Lock()
 	w.closed = true
+	w.idle = 0 // all of them are woken
 	w.mu.Unlock()
 	w.ready.Broadcast()
 	ended := make(chan struct{})
