@@ -15,7 +15,7 @@ import (
 // TestAllocUserLookup: finding the session of a user allocates nothing.
 func TestAllocUserLookup(t *testing.T) {
 	x := newUserIndex()
-	x.add("ann", 1)
+	x.add(&session{user: "ann", handle: 1})
 	if n := testing.AllocsPerRun(1000, func() {
 		if h, n := x.single("ann"); h != 1 || n != 1 {
 			t.Fatal("not found")

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net"
+	"sync"
 	"time"
 
 	"carillon/codec"
@@ -17,6 +18,10 @@ var _ netpoll.Handler = (*gate)(nil)
 // pushes for it would not arrive.
 var rejectJoining = codec.NewRejection(503, "this node is still joining the cluster", [2]string{"Retry-After", "2"})
 
+// tokenRooms hold tokens while they are verified; on a stack they could not be
+// given to a Verifier.
+var tokenRooms = sync.Pool{New: func() any { return new([512]byte) }}
+
 // Authenticate turns the token of a handshake into a user. Loop only.
 func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Time, rej *codec.Rejection) {
 	s := g.srv
@@ -27,7 +32,8 @@ func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Tim
 		s.stats.refused.Add(1)
 		return time.Time{}, rejectJoining
 	}
-	var room [512]byte
+	room := tokenRooms.Get().(*[512]byte)
+	defer tokenRooms.Put(room)
 	token, ok := r.Token(room[:0])
 	if !ok {
 		s.stats.refused.Add(1)
@@ -47,7 +53,7 @@ func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Tim
 func (g *gate) Open(c *netpoll.Conn) {
 	if ss, ok := c.Data.(*session); ok {
 		ss.handle = c.Handle()
-		g.srv.users.add(ss.user, ss.handle)
+		g.srv.users.add(ss)
 		g.srv.link.presence.Connect(ss.user, g.srv.ids.of(ss.handle))
 	}
 }
@@ -55,7 +61,7 @@ func (g *gate) Open(c *netpoll.Conn) {
 // Closed unregisters the session. Loop only.
 func (g *gate) Closed(c *netpoll.Conn, why netpoll.Cause) {
 	if ss, ok := c.Data.(*session); ok {
-		g.srv.users.remove(ss.user, ss.handle)
+		g.srv.users.remove(ss)
 		g.srv.link.presence.Disconnect(ss.user, g.srv.ids.of(ss.handle))
 	}
 	if why == netpoll.CauseSlowConsumer {

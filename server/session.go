@@ -18,6 +18,8 @@ type session struct {
 	user   string
 	handle netpoll.Handle
 	mail   *mailbox // messages that wait for handlers; nil before the first one
+
+	next, prev *session // of the user index, which locks them
 }
 
 // sessionIDs makes and reads session ids. An id is a UUID (RFC 9562 §5.8,

@@ -10,43 +10,70 @@ import (
 	"carillon/netpoll"
 )
 
-// TestUserIndexModel compares the index with a map of sets.
+// TestUserIndexModel compares the index with a map of sets, while its tables grow
+// and shrink.
 func TestUserIndexModel(t *testing.T) {
 	t.Parallel()
-	x := newUserIndex()
-	model := make(map[string][]netpoll.Handle)
-	h := netpoll.Handle(0)
-	for i := range 20000 {
-		user := fmt.Sprint("u", i*7919%13)
-		if have := model[user]; i%3 == 0 && len(have) > 0 {
-			k := i % len(have)
-			x.remove(user, have[k])
-			x.remove(user, have[k]) // the second time does nothing
-			model[user] = slices.Delete(have, k, k+1)
-		} else {
-			h++
-			x.add(user, h)
-			model[user] = append(model[user], h)
-		}
-		got := x.handles(nil, user)
-		slices.Sort(got)
-		want := slices.Sorted(slices.Values(model[user]))
-		if !slices.Equal(got, want) {
-			t.Fatalf("step %d: %s has %v, want %v", i, user, got, want)
-		}
-		if one, n := x.single(user); n != len(want) || n > 0 && !slices.Contains(want, one) {
-			t.Fatalf("step %d: single is %v of %d, want one of %v", i, one, n, want)
-		}
-	}
-	users, sessions := 0, 0
-	for _, hs := range model {
-		if len(hs) > 0 {
-			users++
-		}
-		sessions += len(hs)
-	}
-	if int(x.users.Load()) != users || int(x.sessions.Load()) != sessions || len(x.all(nil)) != users {
-		t.Errorf("counts %d users, %d sessions, %v; want %d and %d", x.users.Load(), x.sessions.Load(), x.all(nil), users, sessions)
+	for _, c := range []struct{ users, sessions int }{{1, 600}, {13, 3000}, {5000, 8000}} {
+		t.Run(fmt.Sprint(c.users), func(t *testing.T) {
+			t.Parallel()
+			x := newUserIndex()
+			model := make(map[string][]*session)
+			var all []*session
+			rnd := rand.New(rand.NewPCG(7, uint64(c.users)))
+			check := func(user string) {
+				t.Helper()
+				var want []netpoll.Handle
+				for _, ss := range model[user] {
+					want = append(want, ss.handle)
+				}
+				slices.Sort(want)
+				got := x.handles(nil, user)
+				slices.Sort(got)
+				if !slices.Equal(got, want) {
+					t.Fatalf("%s has %v, want %v", user, got, want)
+				}
+				if one, n := x.single(user); n != len(want) || n > 0 && !slices.Contains(want, one) {
+					t.Fatalf("single is %v of %d, want one of %v", one, n, want)
+				}
+			}
+			// It fills up, then empties: most steps of a phase go its way.
+			for step := range 3 * c.sessions {
+				grow := step < c.sessions*3/2
+				if len(all) == 0 || (rnd.IntN(8) > 0) == grow {
+					ss := &session{user: fmt.Sprint("u", rnd.IntN(c.users)), handle: netpoll.Handle(step + 1)}
+					x.add(ss)
+					all, model[ss.user] = append(all, ss), append(model[ss.user], ss)
+					check(ss.user)
+					continue
+				}
+				k := rnd.IntN(len(all))
+				ss := all[k]
+				all[k] = all[len(all)-1]
+				all = all[:len(all)-1]
+				x.remove(ss)
+				x.remove(ss) // the second time does nothing
+				if model[ss.user] = slices.DeleteFunc(model[ss.user], func(o *session) bool { return o == ss }); len(model[ss.user]) == 0 {
+					delete(model, ss.user)
+				}
+				check(ss.user)
+			}
+			listed := 0
+			for i := range x.shards {
+				listed += len(x.shards[i].list())
+			}
+			if users := x.all(nil); int(x.users.Load()) != len(model) || int(x.sessions.Load()) != len(all) || listed != len(all) || len(users) != len(model) {
+				t.Errorf("counts %d users, %d sessions, lists %d and %d; want %d and %d", x.users.Load(), x.sessions.Load(), len(users), listed, len(model), len(all))
+			}
+			for _, ss := range all {
+				x.remove(ss)
+			}
+			for i := range x.shards {
+				if n := len(x.shards[i].buckets); n > minBuckets {
+					t.Fatalf("an empty shard keeps %d buckets, want at most %d", n, minBuckets)
+				}
+			}
+		})
 	}
 }
 
@@ -87,7 +114,7 @@ func TestUserIndexFromManyGoroutines(t *testing.T) {
 		wg.Go(func() {
 			rnd := rand.New(rand.NewPCG(1, uint64(g)))
 			own := fmt.Sprint("own-", g)
-			model := make(map[string][]netpoll.Handle)
+			model := make(map[string][]*session)
 			for i := range steps {
 				user := own
 				if rnd.IntN(2) == 0 {
@@ -95,29 +122,29 @@ func TestUserIndexFromManyGoroutines(t *testing.T) {
 				}
 				if have := model[user]; rnd.IntN(2) == 0 && len(have) > 0 {
 					k := rnd.IntN(len(have))
-					x.remove(user, have[k])
-					if slices.Contains(x.handles(nil, user), have[k]) {
-						t.Errorf("session %v of %s is found after it was removed", have[k], user)
+					x.remove(have[k])
+					if slices.Contains(x.handles(nil, user), have[k].handle) {
+						t.Errorf("session %v of %s is found after it was removed", have[k].handle, user)
 					}
 					model[user] = slices.Delete(have, k, k+1)
 				} else {
-					h := netpoll.Handle(g*1_000_000 + i + 1)
-					x.add(user, h)
-					model[user] = append(have, h)
+					ss := &session{user: user, handle: netpoll.Handle(g*1_000_000 + i + 1)}
+					x.add(ss)
+					model[user] = append(have, ss)
 				}
 				got := x.handles(nil, user)
-				for _, h := range model[user] {
-					if !slices.Contains(got, h) {
-						t.Errorf("session %v of %s is not found", h, user)
+				for _, ss := range model[user] {
+					if !slices.Contains(got, ss.handle) {
+						t.Errorf("session %v of %s is not found", ss.handle, user)
 					}
 				}
 				if _, n := x.single(own); n != len(model[own]) {
 					t.Errorf("%s has %d sessions, want %d", own, n, len(model[own]))
 				}
 			}
-			for user, hs := range model {
-				for _, h := range hs {
-					x.remove(user, h)
+			for _, list := range model {
+				for _, ss := range list {
+					x.remove(ss)
 				}
 			}
 		})
