@@ -16,8 +16,8 @@ import (
 
 func TestSizes(t *testing.T) {
 	t.Parallel()
-	if n := unsafe.Sizeof(Conn{}); n > 96 {
-		t.Errorf("Conn has %d bytes, want at most 96", n)
+	if n := unsafe.Sizeof(Conn{}); n > 80 {
+		t.Errorf("Conn has %d bytes, want at most 80", n)
 	}
 	if n := unsafe.Sizeof(hotSlot{}); n != 16 {
 		t.Errorf("hotSlot has %d bytes, want 16: four to a cache line", n)

@@ -21,14 +21,14 @@ type Conn struct {
 	partial *codec.Partial // the message under way, nil at rest
 	out     *outQueue      // what the kernel did not take, nil at rest
 
-	slot, gen uint32
-	seen      uint32 // tick of the last byte from the client, on the shard's stall-free clock
-	since     uint32 // tick at which the state was entered, same clock
-	expires   uint32 // tick at which the token expires, 0: never; real clock
-	listed    int32  // index in the shard's list of blocked connections, -1: not in it
-	state     connState
-	flags     connFlag
-	cause     Cause
+	slot    uint32
+	seen    uint32 // tick of the last byte from the client, on the shard's stall-free clock
+	since   uint32 // tick at which the state was entered, same clock
+	expires uint32 // tick at which the token expires, 0: never; real clock
+	listed  int32  // index in the shard's list of blocked connections, -1: not in it
+	state   connState
+	flags   connFlag
+	cause   Cause
 }
 
 type connState uint8
@@ -55,7 +55,7 @@ const (
 func (c *Conn) has(f connFlag) bool { return c.flags&f != 0 }
 
 // Handle names the connection for other goroutines. Loop only.
-func (c *Conn) Handle() Handle { return makeHandle(c.shard.idx, c.slot, c.gen) }
+func (c *Conn) Handle() Handle { return makeHandle(c.shard.idx, c.slot, c.shard.gens[c.slot]) }
 
 // RemoteAddr returns the peer's address; nil once the connection is closed.
 // Loop only.

@@ -183,7 +183,7 @@ func (s *Shard) runOps(budget int) {
 // find returns the connection of a handle, nil when it is gone.
 func (s *Shard) find(h Handle) *Conn {
 	if slot := h.slot(); int(slot) < len(s.conns) {
-		if c := s.conns[slot]; c != nil && c.gen == h.gen() {
+		if c := s.conns[slot]; c != nil && s.gens[slot] == h.gen() {
 			return c
 		}
 	}

@@ -71,8 +71,9 @@ type Shard struct {
 	decoder  *codec.Decoder
 	corked   *Conn // replies to its read are being gathered
 	cork     []byte
-	frame    []byte // scratch for one encoded frame
-	scratch  []byte // scratch for gathered pieces and responses
+	frame    []byte        // scratch for one encoded frame
+	scratch  []byte        // scratch for gathered pieces and responses
+	request  codec.Request // the handshake that is being judged
 	outPool  []*outQueue
 	outBytes int
 
@@ -246,7 +247,7 @@ func (s *Shard) admit(gc gnet.Conn) *Conn {
 		gen = 1
 	}
 	s.gens[slot] = gen
-	c := &Conn{gc: gc, shard: s, slot: slot, gen: gen, seen: s.now, since: s.now, listed: -1}
+	c := &Conn{gc: gc, shard: s, slot: slot, seen: s.now, since: s.now, listed: -1}
 	s.conns[slot] = c
 	s.hot[slot] = hotSlot{fd: int32(gc.Fd())}
 	s.schedule(c, s.handshakeTicks)

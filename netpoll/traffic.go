@@ -122,18 +122,21 @@ func (s *Shard) handshake(c *Conn, b []byte) int {
 		s.handOver(c, b)
 		return len(b)
 	}
-	req, n, rej := codec.ScanRequest(b, s.opt.MaxHeader)
+	var n int
+	var rej *codec.Rejection
+	req := &s.request // a handler is given it, so that one of our own would be on the heap
+	*req, n, rej = codec.ScanRequest(b, s.opt.MaxHeader)
 	if rej == nil && n == 0 {
 		return 0
 	}
 	if rej == nil {
-		rej = policy.Check(&req)
+		rej = policy.Check(req)
 	}
 	if rej == nil && s.r.draining.Load() {
 		rej = codec.RejectUnavailable
 	}
 	if rej == nil {
-		rej = s.upgrade(c, &req)
+		rej = s.upgrade(c, req)
 	}
 	if rej != nil {
 		s.reject(c, rej)
