@@ -6,15 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 	"unsafe"
-
-	"github.com/gobwas/ws"
 
 	"carillon/codec"
 )
@@ -112,78 +109,5 @@ func BenchmarkIdleMemory(b *testing.B) {
 		ours := unsafe.Sizeof(Conn{}) + unsafe.Sizeof((*Conn)(nil)) + 4 + unsafe.Sizeof(hotSlot{}) + unsafe.Sizeof(wheelLink{}) + 4
 		b.ReportMetric(float64(ours), "netpoll_B/conn")
 		b.ReportMetric(float64(collected.Heap)/high-float64(ours), "gnet_B/conn")
-	}
-}
-
-// BenchmarkBystanders measures heartbeats of 50 connections, 50 a second each,
-// before and while 5,000 others get broadcasts of 128 bytes, 8 under way. The
-// clients share the cores with the server.
-func BenchmarkBystanders(b *testing.B) {
-	bin := cProgram(b)
-	const others, watchers = 5000, 50
-	for b.Loop() {
-		shm := filepath.Join(b.TempDir(), "shm")
-		if err := os.WriteFile(shm, make([]byte, 4096), 0o600); err != nil {
-			b.Fatal(err)
-		}
-		srv := startChild(b, childOptions{Loops: envInt("BYSTANDERS_LOOPS", 2), Shm: shm, HeartbeatTimeout: time.Hour}, 0, "GOGC=50", "GOMAXPROCS=4")
-		startReader(b, bin, srv.port, others, 1, shm)
-		var cs []*rawClient
-		for range watchers {
-			cs = append(cs, upgraded(b, srv.port))
-		}
-		for _, c := range cs {
-			_ = c.nc.SetDeadline(time.Time{})
-		}
-		measure := func(during func()) (all []time.Duration) {
-			var stop atomic.Bool
-			var mu sync.Mutex
-			var wg sync.WaitGroup
-			for _, c := range cs {
-				wg.Go(func() {
-					var mine []time.Duration
-					request := []byte(text(codec.HeartbeatRequest))
-					for !stop.Load() {
-						start := time.Now()
-						if _, err := c.nc.Write(request); err != nil {
-							b.Error(err)
-							return
-						}
-						for {
-							op, p, err := c.next()
-							if err != nil {
-								b.Error(err)
-								return
-							}
-							if op == ws.OpText && len(p) < 100 {
-								break
-							}
-						}
-						mine = append(mine, time.Since(start))
-						time.Sleep(20*time.Millisecond - time.Since(start))
-					}
-					mu.Lock()
-					defer mu.Unlock()
-					all = append(all, mine...)
-				})
-			}
-			during()
-			stop.Store(true)
-			wg.Wait()
-			slices.Sort(all)
-			return all
-		}
-		ms := func(all []time.Duration, q float64) float64 {
-			return float64(all[int(q*float64(len(all)-1))].Microseconds()) / 1000
-		}
-		before := measure(func() { time.Sleep(2 * time.Second) })
-		var st childStat
-		during := measure(func() { st = srv.do("fan %d 8 128 %d", 1000, others) })
-		b.ReportMetric(ms(before, .99), "p99_idle_ms")
-		b.ReportMetric(ms(during, .5), "p50_ms")
-		b.ReportMetric(ms(during, .99), "p99_ms")
-		b.ReportMetric(ms(during, 1), "max_ms")
-		b.ReportMetric(1000*others/st.Elapsed.Seconds(), "frames/s")
-		b.ReportMetric(float64(len(during)), "beats")
 	}
 }

@@ -29,23 +29,29 @@ func shmCounter(path string) (*atomic.Uint64, error) {
 	return (*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(b))), nil
 }
 
-// childFan is the command "fan broadcasts window payload clients": that many
-// broadcasts, at most window of them not yet with all clients of the reader. The
-// time ends when it has the last byte.
-func childFan(r *Reactor, shm string, args []string) (time.Duration, error) {
+// childFan carries out a command and returns the number of frames and the time
+// until the clients of the reader had the last byte.
+//
+//	fan BROADCASTS WINDOW PAYLOAD CLIENTS   at most WINDOW broadcasts not yet with all clients
+//	pace BROADCASTS MS PAYLOAD CLIENTS      a broadcast every MS milliseconds
+func childFan(r *Reactor, shm string, cmd []string) (frames int, elapsed time.Duration, err error) {
 	var n [4]int
 	for i := range n {
-		var err error
-		if n[i], err = strconv.Atoi(args[i]); err != nil {
-			return 0, err
+		if n[i], err = strconv.Atoi(cmd[1+i]); err != nil {
+			return 0, 0, err
 		}
+	}
+	broadcasts, window, clients := n[0], n[1], n[3]
+	var every time.Duration
+	if cmd[0] == "pace" {
+		every, window = time.Duration(window)*time.Millisecond, broadcasts
 	}
 	counter, err := shmCounter(shm)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	f := codec.NewTextString(strings.Repeat("x", n[2]))
-	lap := uint64(n[3] * len(f.Plain()))
+	lap := uint64(clients * len(f.Plain()))
 	base := counter.Load()
 	start := time.Now()
 	// Looking often would cost the loop some per cent of its core, which the C
@@ -69,14 +75,15 @@ func childFan(r *Reactor, shm string, args []string) (time.Duration, error) {
 		}
 		return nil
 	}
-	for i := range n[0] {
-		if err := wait(i - n[1] + 1); err != nil {
-			return 0, err
+	for i := range broadcasts {
+		time.Sleep(time.Until(start.Add(time.Duration(i) * every)))
+		if err := wait(i - window + 1); err != nil {
+			return 0, 0, err
 		}
 		if err := r.Broadcast(f, nil); err != nil {
-			return 0, errors.Join(errors.New("broadcast"), err)
+			return 0, 0, errors.Join(errors.New("broadcast"), err)
 		}
 	}
-	err = wait(n[0])
-	return time.Since(start), err
+	err = wait(broadcasts)
+	return broadcasts * clients, time.Since(start), err
 }

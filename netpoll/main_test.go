@@ -93,7 +93,8 @@ type childStat struct {
 	Causes                map[string]int
 	Heap, RSS             int64 // bytes
 	CPU                   time.Duration
-	Elapsed               time.Duration // of the command before
+	Elapsed               time.Duration // of the command
+	Frames                int           // that it sent
 	Done                  bool          // the loops have ended
 }
 
@@ -124,17 +125,18 @@ func runChild(config string) error {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
 		var elapsed time.Duration
+		var frames int
 		cmd := strings.Fields(in.Text())
 		switch cmd[0] {
 		case "stat":
 		case "gc":
 			debug.FreeOSMemory()
-		case "fan":
-			if elapsed, err = childFan(r, co.Shm, cmd[1:]); err != nil {
+		case "fan", "pace":
+			if frames, elapsed, err = childFan(r, co.Shm, cmd); err != nil {
 				return err
 			}
 		}
-		st := childStat{Conns: r.Conns(), MaxConns: r.MaxConns(), Messages: h.messages.Load(), CPU: cpuTime(), Elapsed: elapsed, Causes: map[string]int{}}
+		st := childStat{Conns: r.Conns(), MaxConns: r.MaxConns(), Messages: h.messages.Load(), CPU: cpuTime(), Elapsed: elapsed, Frames: frames, Causes: map[string]int{}}
 		for _, s := range r.Stats() {
 			st.Open += s.Open
 			for k, n := range s.Closed {

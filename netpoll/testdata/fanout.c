@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,32 +48,44 @@ static uint64_t now(clockid_t c) {
 	return (uint64_t)t.tv_sec * 1000000000u + t.tv_nsec;
 }
 
-static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
+// dial connects to the server and, with ws, upgrades.
+static int dial(int port, int ws) {
 	static const char request[] =
 		"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
-	static char buf[256 << 10];
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0) die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (ws) {
+		char buf[1024];
+		if (write(fd, request, sizeof request - 1) < 0) die("write");
+		int at = 0;
+		while (at < 4 || memcmp(buf + at - 4, "\r\n\r\n", 4)) {
+			int r = at < (int)sizeof buf ? read(fd, buf + at, 1) : 0;
+			if (r <= 0) die("handshake");
+			at += r;
+		}
+		if (memcmp(buf, "HTTP/1.1 101", 12)) die("status");
+	}
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	return fd;
+}
+
+static void watch(int ep, int fd, uint64_t data) {
+	struct epoll_event e = {.events = EPOLLIN, .data.u64 = data};
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0) die("epoll_ctl");
+}
+
+static char buf[256 << 10];
+
+static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
 	int ep = epoll_create1(0);
 	for (int i = 0; i < n; i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, 0);
-		struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-		if (fd < 0 || connect(fd, (void *)&a, sizeof a) < 0) die("connect");
-		if (ws) {
-			if (write(fd, request, sizeof request - 1) < 0) die("write");
-			int at = 0;
-			while (at < 4 || memcmp(buf + at - 4, "\r\n\r\n", 4)) {
-				int r = read(fd, buf + at, 1);
-				if (r <= 0) die("handshake");
-				at += r;
-			}
-			if (memcmp(buf, "HTTP/1.1 101", 12)) die("status");
-		}
-		fcntl(fd, F_SETFL, O_NONBLOCK);
-		struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
-		if (epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e) < 0) die("epoll_ctl");
+		int fd = dial(port, ws);
+		watch(ep, fd, fd);
 	}
-	struct epoll_event e = {.events = EPOLLIN, .data.fd = 0};
-	epoll_ctl(ep, EPOLL_CTL_ADD, 0, &e);
+	watch(ep, 0, 0);
 	printf("ready\n");
 	fflush(stdout);
 	static struct epoll_event ev[1024];
@@ -79,8 +93,8 @@ static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
 		int k = epoll_wait(ep, ev, 1024, -1);
 		uint64_t sum = 0;
 		for (int i = 0; i < k; i++) {
-			if (ev[i].data.fd == 0) return 0;
-			int r = read(ev[i].data.fd, buf, sizeof buf);
+			if (ev[i].data.u64 == 0) return 0;
+			int r = read(ev[i].data.u64, buf, sizeof buf);
 			if (r > 0) sum += r;
 			if (r == 0) {
 				fprintf(stderr, "reader: the server closed a connection\n");
@@ -88,6 +102,126 @@ static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
 			}
 		}
 		if (sum) atomic_fetch_add(count, sum);
+	}
+}
+
+// A bystander: when its next heartbeat is due, when the one under way was (0:
+// none is), and how far its stream is into a frame.
+struct bystander {
+	int fd;
+	uint64_t due, asked;
+	unsigned head, skip;
+	int small;
+};
+
+static uint64_t *beats;
+static size_t beatCount, beatRoom, missed;
+
+static void record(uint64_t ns) {
+	if (beatCount == beatRoom) {
+		beatRoom = beatRoom ? 2 * beatRoom : 1 << 16;
+		if (!(beats = realloc(beats, beatRoom * sizeof *beats))) die("realloc");
+	}
+	beats[beatCount++] = ns;
+}
+
+static int less(const void *a, const void *b) {
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return (x > y) - (x < y);
+}
+
+// hear takes the server's bytes: frames with lengths below 64 KiB. A short one is
+// a reply.
+static void hear(struct bystander *w) {
+	int r = read(w->fd, buf, sizeof buf);
+	if (r == 0) {
+		fprintf(stderr, "watcher: the server closed a connection\n");
+		exit(1);
+	}
+	for (int i = 0; i < r; i++) {
+		if (w->skip) {
+			unsigned k = w->skip < (unsigned)(r - i) ? w->skip : (unsigned)(r - i);
+			w->skip -= k;
+			i += k - 1;
+		} else if (w->head == 0) {
+			w->head = 1;
+		} else if (w->head == 1) {
+			unsigned char len = buf[i];
+			w->small = len < 100;
+			w->skip = len < 126 ? len : 0;
+			w->head = len < 126 ? 0 : 2;
+		} else if (w->head == 2) {
+			w->skip = (unsigned char)buf[i] << 8;
+			w->head = 3;
+		} else {
+			w->skip |= (unsigned char)buf[i];
+			w->head = 0;
+		}
+		if (w->head == 0 && w->skip == 0 && w->small && w->asked) {
+			record(now(CLOCK_MONOTONIC) - w->asked);
+			w->asked = 0;
+		}
+	}
+}
+
+static int watcher(int port, int n, int ms, int fifo) {
+	// A masked {"type":"HEARTBEAT"} with the mask 0.
+	static const char beat[] = "\x81\x94\0\0\0\0{\"type\":\"HEARTBEAT\"}";
+	int ep = epoll_create1(0), timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK), running = 0;
+	struct bystander *all = calloc(n, sizeof *all);
+	for (int i = 0; i < n; i++) {
+		all[i].fd = dial(port, 1);
+		watch(ep, all[i].fd, i + 2);
+	}
+	watch(ep, 0, 0);
+	watch(ep, timer, 1);
+	if (fifo) {
+		struct sched_param p = {.sched_priority = 1};
+		if (sched_setscheduler(0, SCHED_FIFO, &p) < 0) die("sched_setscheduler");
+	}
+	printf("ready\n");
+	fflush(stdout);
+	static struct epoll_event ev[64];
+	for (;;) {
+		int k = epoll_wait(ep, ev, 64, -1);
+		for (int i = 0; i < k; i++) {
+			uint64_t who = ev[i].data.u64, t = now(CLOCK_MONOTONIC), expirations;
+			if (who > 1) {
+				hear(&all[who - 2]);
+			} else if (who == 1) {
+				if (read(timer, &expirations, sizeof expirations) < 0) continue;
+				for (int j = 0; j < n; j++) {
+					struct bystander *w = &all[j];
+					if (w->due > t) continue;
+					if (w->asked) {
+						missed++;
+					} else {
+						w->asked = w->due;
+						if (write(w->fd, beat, sizeof beat - 1) < 0) die("write");
+					}
+					w->due += ms * 1000000ull;
+				}
+			} else {
+				char line[16];
+				if (read(0, line, sizeof line) <= 0) return 0;
+				running = !running;
+				struct itimerspec every = {{0, running * 200000}, {0, running * 200000}};
+				timerfd_settime(timer, 0, &every, NULL);
+				if (running) {
+					beatCount = missed = 0;
+					for (int j = 0; j < n; j++) all[j].due = t + (uint64_t)(j + 1) * ms * 1000000 / n;
+					continue;
+				}
+				qsort(beats, beatCount, sizeof *beats, less);
+				printf("%zu %zu", beatCount, missed);
+				for (int q = 0; q < 4; q++) {
+					static const double rank[] = {.5, .99, .999, 1};
+					printf(" %llu", beatCount ? (unsigned long long)beats[(size_t)(rank[q] * (beatCount - 1))] : 0);
+				}
+				printf("\n");
+				fflush(stdout);
+			}
+		}
 	}
 }
 
@@ -156,6 +290,7 @@ static int sender(int n, int nthreads) {
 
 int main(int argc, char **argv) {
 	if (argc == 6 && !strcmp(argv[1], "reader")) return reader(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), map(argv[5]));
+	if (argc == 6 && !strcmp(argv[1], "watcher")) return watcher(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
 	if (argc == 5 && !strcmp(argv[1], "sender")) {
 		count = map(argv[4]);
 		return sender(atoi(argv[2]), atoi(argv[3]));
