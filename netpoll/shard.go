@@ -35,21 +35,23 @@ type Shard struct {
 
 	// ---- loop only ----
 
-	conns   []*Conn // by slot
-	gens    []uint32
-	free    []uint32
-	hot     []hotSlot
-	open    int           // connections that take messages
-	readers [logCount]int // of them, by log
+	conns    []*Conn // by slot
+	gens     []uint32
+	firstGen uint32 // no generation of a slot that trim took away is higher
+	free     []uint32
+	hot      []hotSlot
+	open     int           // connections that take messages
+	readers  [logCount]int // of them, by log
 
 	wheel     *wheel
 	due       func(slot uint32)
 	real, now uint32 // ticks: wheel and expiry, and the stall-free clock
 
-	logs    [logCount]broadcastLog
-	tail    [logCount]uint64 // no blocked connection's backlog begins before it; noTail when none is blocked
-	lap     lap
-	blocked []*Conn // blocked connections that read a log
+	logs      [logCount]broadcastLog
+	tail      [logCount]uint64 // no blocked connection's backlog begins before it; noTail when none is blocked
+	lap       lap
+	quietHead [logCount]uint64 // heads of the logs at the last tick
+	blocked   []*Conn          // blocked connections that read a log
 
 	uring      *uring     // nil: each send of the sweep is a system call of its own
 	batched    []int32    // slots of the sends that are with the ring
@@ -214,6 +216,9 @@ func (s *Shard) slice(ops, sends int) {
 	s.runOps(ops)
 	s.sweep(sends)
 	s.reap()
+	if tickDue {
+		s.trim()
+	}
 
 	s.mu.Lock()
 	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable) {
@@ -238,7 +243,7 @@ func (s *Shard) admit(gc gnet.Conn) *Conn {
 			panic("BUG: more connections on a loop than a handle can name")
 		}
 		s.conns = append(s.conns, nil)
-		s.gens = append(s.gens, 0)
+		s.gens = append(s.gens, s.firstGen)
 		s.hot = append(s.hot, hotSlot{fd: -1})
 		s.wheel.grow(len(s.conns))
 	}

@@ -1,5 +1,7 @@
 package netpoll
 
+import "slices"
+
 // A hierarchical timing wheel over the slots of a shard. A slot is in the wheel
 // at most once; links live in one dense array, so scheduling costs no
 // allocation and a million idle connections cost 10 bytes each.
@@ -47,6 +49,12 @@ func (w *wheel) grow(n int) {
 		w.links = append(w.links, wheelLink{wheelNone, wheelNone, wheelFree})
 		w.at = append(w.at, 0)
 	}
+}
+
+// shrink takes away the slots from n on, none of which is in the wheel.
+func (w *wheel) shrink(n int) {
+	w.links = slices.Clone(w.links[:n])
+	w.at = slices.Clone(w.at[:n])
 }
 
 // schedule puts slot at tick at, moving it when it is in the wheel already.
