@@ -76,7 +76,10 @@ func TestNoAllocations(t *testing.T) {
 	allocs(t, "AppendFrame", 0, func() { out = AppendFrame(out[:0], ws.OpText, payload) })
 	allocs(t, "AppendClose", 0, func() { out = AppendClose(out[:0], CloseTooBig, ErrTooBig.Reason) })
 	allocs(t, "AppendDeflated", 0, func() { out = AppendDeflated(out[:0], ws.OpText, payload, 6) })
-	allocs(t, "NewText", 2, func() { NewText(payload) })
+	for size, want := range map[int]float64{0: 1, 60: 1, 128: 1, 300: 1, 324: 1, 325: 2, 4000: 2} {
+		message := make([]byte, size)
+		allocs(t, fmt.Sprintf("NewText of %d bytes", size), want, func() { NewText(message) })
+	}
 
 	heartbeat := []byte(HeartbeatRequest)
 	biz := []byte(`{"type":"BIZ","code":"CHAT_SEND","data":{"to":"10002","content":"hello","time":"2026-11-24T08:00:00Z"}}`)

@@ -119,8 +119,50 @@ func NewTextString(payload string) *Frame { return newText(payload) }
 
 func newText[T []byte | string](payload T) *Frame {
 	size := FrameSize(len(payload))
-	b := AppendHeader(make([]byte, 0, size), ws.OpText, true, false, len(payload))
-	return &Frame{plain: append(b, payload...), header: size - len(payload)}
+	f, room := newFrame(size)
+	b := AppendHeader(room, ws.OpText, true, false, len(payload))
+	f.plain, f.header = append(b, payload...), size-len(payload)
+	return f
+}
+
+// Frames with room for their bytes, so that a push is one allocation. With the 56
+// bytes of a Frame each fills a size class of Go's allocator.
+type (
+	frame72 struct {
+		Frame
+		room [72]byte
+	}
+	frame136 struct {
+		Frame
+		room [136]byte
+	}
+	frame200 struct {
+		Frame
+		room [200]byte
+	}
+	frame328 struct {
+		Frame
+		room [328]byte
+	}
+)
+
+// newFrame returns an empty frame, and room for size bytes.
+func newFrame(size int) (*Frame, []byte) {
+	switch {
+	case size <= len(frame72{}.room):
+		f := new(frame72)
+		return &f.Frame, f.room[:0:size]
+	case size <= len(frame136{}.room):
+		f := new(frame136)
+		return &f.Frame, f.room[:0:size]
+	case size <= len(frame200{}.room):
+		f := new(frame200)
+		return &f.Frame, f.room[:0:size]
+	case size <= len(frame328{}.room):
+		f := new(frame328)
+		return &f.Frame, f.room[:0:size]
+	}
+	return new(Frame), make([]byte, 0, size)
 }
 
 // Plain returns the whole uncompressed frame. Read only.

@@ -19,6 +19,7 @@ type ShardStats struct {
 	QueueDepth   int64 // operations that wait for the loop
 	QueueBytes   int64
 	QueueRefused uint64
+	Wakes        uint64 // writes to the loop's wake socket
 
 	Accepted, Upgraded, Received uint64
 	SentBytes, BlockedTimes      uint64
@@ -44,6 +45,9 @@ func (r *Reactor) Stats() []ShardStats {
 		all[i].QueueDepth = s.depth.Load()
 		all[i].QueueBytes = s.depthBytes.Load()
 		all[i].QueueRefused = s.refused.Load()
+		s.mu.Lock()
+		all[i].Wakes = s.rings
+		s.mu.Unlock()
 	}
 	if len(all) > 0 {
 		all[0].Closed[CauseCapacity] += r.overflows.Load()
