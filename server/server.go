@@ -137,13 +137,17 @@ func New(cfg config.Config, opt Options) (*Server, error) {
 	return s, nil
 }
 
+var uringModes = map[config.IOUring]netpoll.UringMode{
+	config.IOUringAuto: netpoll.UringAuto, config.IOUringOn: netpoll.UringOn, config.IOUringOff: netpoll.UringOff,
+}
+
 func (s *Server) reactorOptions(origin func(*codec.Request) bool) netpoll.Options {
 	cfg := &s.cfg
 	mode, _ := strconv.ParseUint(cfg.Server.UnixSocketMode, 8, 32)
 	opt := netpoll.Options{
 		Host: cfg.Server.Address, Port: cfg.Server.Port, Unix: cfg.Server.UnixSocket, UnixMode: uint32(mode),
 		SharePort: cfg.Server.ReusePort, Loops: cfg.Server.EventLoops, MaxConns: cfg.Server.MaxConnections,
-		SendBuffer: int(cfg.Server.SocketSendBuffer), MaxHeader: int(cfg.Server.MaxHeaderBytes),
+		SendBuffer: int(cfg.Server.SocketSendBuffer), Uring: uringModes[cfg.Server.IOUring], MaxHeader: int(cfg.Server.MaxHeaderBytes),
 		HandshakeTimeout: cfg.Server.HandshakeTimeout, HeartbeatTimeout: cfg.WebSocket.HeartbeatTimeout,
 		PingInterval: cfg.WebSocket.PingInterval, CloseTimeout: cfg.WebSocket.CloseTimeout,
 		MaxMessage: int(cfg.WebSocket.MaxMessageBytes), MaxOutbound: int(cfg.WebSocket.MaxOutboundBytes),

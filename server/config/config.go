@@ -37,12 +37,25 @@ type Server struct {
 	MaxHeaderBytes      Size          `key:"max-header-bytes" default:"8KiB" min:"1KiB" max:"1MiB" alias:"server.max-http-request-header-size" help:"Size of a request head (request line and headers); beyond it the answer is 431."`
 	HTTPIdleTimeout     time.Duration `key:"http-idle-timeout" default:"60s" min:"1s" max:"1h" help:"How long a kept-alive HTTP connection may be idle."`
 	SocketSendBuffer    Size          `key:"socket-send-buffer" default:"64KiB" min:"4KiB" max:"64MiB" help:"Kernel send buffer of each connection (SO_SNDBUF). Smaller means that slow clients are noticed sooner and cost less kernel memory."`
+	IOUring             IOUring       `key:"io-uring" default:"auto" allowed:"auto|on|off" help:"Whether broadcasts leave through io_uring, many sends in one system call: auto where the kernel allows it, on refuses to start where it does not, off does without."`
 	DrainWindow         time.Duration `key:"drain-window" default:"5s" min:"0s" max:"10m" help:"On SIGTERM, the time over which the close frames are spread, so that clients do not all reconnect at once."`
 	ShutdownTimeout     time.Duration `key:"shutdown-timeout" default:"30s" min:"1s" max:"1h" alias:"spring.lifecycle.timeout-per-shutdown-phase" help:"The longest a shutdown may take, the drain window included. What is still open then is cut."`
 	Processes           int           `key:"processes" default:"1" min:"1" max:"1024" flag:"processes" help:"Worker processes on the port, each a node of the cluster; more than one needs Redis and RabbitMQ. Limits, that of open files too, hold for each of them, and each has its own port for admin.listen, counted up from the one given."`
 	NodeID              string        `key:"node-id" env:"NODE_ID" help:"Name of this node in the cluster; empty means host name and port, with a number behind it when several processes share the port."`
 	StartWithoutCluster bool          `key:"start-without-cluster" default:"false" help:"Serve clients before Redis and RabbitMQ have been reached; else handshakes are refused with 503 and /readyz says so until they are."`
 }
+
+// IOUring is whether broadcasts leave through io_uring.
+type IOUring string
+
+const (
+	// IOUringAuto uses it where the kernel allows it.
+	IOUringAuto IOUring = "auto"
+	// IOUringOn refuses to start where it does not.
+	IOUringOn IOUring = "on"
+	// IOUringOff does without.
+	IOUringOff IOUring = "off"
+)
 
 // WebSocket is connections, messages and their limits.
 type WebSocket struct {
