@@ -1,12 +1,13 @@
-# carillon: make run · make cluster · make million · make test · make bench · make lint · make build
+# carillon: make run · make cluster · make million · make growth · make test · make bench · make lint · make build
 SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 20s
 BENCHTIME ?= 1s
+COUNTS ?= 1000,10000,100000,1000000
 
-.PHONY: run cluster million build test race lint fuzz bench docs setup clean
+.PHONY: run cluster million growth build test race lint fuzz bench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -25,6 +26,11 @@ build:
 million: build
 	$(GO) build -o bin/million ./cluster/services/cmd/million
 	@bin/million --count $(or $(COUNT),1000000)
+
+## growth: what a connection costs at COUNTS (1,000 to a million), into docs/growth.svg; takes minutes
+growth: build
+	$(GO) build -o bin/growth ./bench/growth
+	@bin/growth --counts $(COUNTS)
 
 ## test: everything, installing what is missing; the load harness apart, because it watches the clock
 test: setup lint

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"carillon/cluster/services/crowd"
+)
+
+// options say how it is measured.
+type options struct {
+	carillon   string
+	rate       int           // connects a second
+	heartbeats int           // a second, of all connections together, whatever their number
+	window     time.Duration // for which heartbeats are measured
+	quiet      time.Duration // for which silence is
+	margin     time.Duration // that a broadcast has beside delivery
+}
+
+// delivery is more than a broadcast was ever measured to take for a connection, both
+// ends on two cores.
+const delivery = 20 * time.Microsecond
+
+// measure measures one count, in a cluster of its own.
+func (o options) measure(ctx context.Context, count int) (p Point, err error) {
+	room, err := crowd.Judge(count, io.Discard)
+	if err != nil {
+		return p, err
+	}
+	p.Connections, p.Gateways = room.Fits(count), room.Gateways
+	if p.Connections < 1 {
+		return p, errors.New("there is no room for a connection")
+	}
+	c, err := crowd.Start(ctx, o.carillon, p.Gateways)
+	if err != nil {
+		return p, err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	busy, err := o.beat(ctx, c, &p)
+	if err != nil {
+		return p, fmt.Errorf("heartbeats: %w", err)
+	}
+	silent, err := o.publish(ctx, c, &p)
+	if err != nil {
+		return p, fmt.Errorf("broadcasts: %w", err)
+	}
+	p.IdleCPU = silent / float64(p.Connections) * 1e6
+	p.HeartbeatCPU = (busy - silent) / float64(o.heartbeats) * 1e6
+	return p, nil
+}
+
+// attend runs a load, calls during once everybody is connected and known to Redis, and
+// wants everybody to get everything.
+func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, during func(*crowd.Clients) error) (r crowd.Result, err error) {
+	clients, err := c.Load(o.carillon, l)
+	if err != nil {
+		return r, err
+	}
+	err = clients.Connected(ctx)
+	if err == nil {
+		err = during(clients)
+	}
+	if err != nil {
+		return r, errors.Join(err, clients.Stop())
+	}
+	if r, err = clients.Finish(); err != nil {
+		return r, err
+	}
+	if m := r.Measured; r.Setup.Connected != l.Connections || m.OK != m.Expected || m.Closed != 0 {
+		return r, fmt.Errorf("%d of %d are connected, %d of %d messages have come, %d connections were closed",
+			r.Setup.Connected, l.Connections, m.OK, m.Expected, m.Closed)
+	}
+	// The next load begins with nobody there.
+	for {
+		if n, ok, err := c.Online(ctx); err != nil || ok && n == 0 {
+			return r, err
+		}
+		if !crowd.Pause(ctx, time.Second) {
+			return r, ctx.Err()
+		}
+	}
+}
+
+// online waits until Redis has everybody.
+func online(ctx context.Context, c *crowd.Cluster, clients *crowd.Clients, count int) error {
+	return clients.Until(ctx, func() (bool, error) {
+		n, _, err := c.Online(ctx)
+		return n == count, err
+	})
+}
+
+// beat measures memory, and the gateways' processor seconds a second while there are
+// heartbeats.
+func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy float64, err error) {
+	before, err := c.Memory(nil)
+	if err != nil {
+		return 0, err
+	}
+	// Presence may have to catch up, and the window has to be over before the end.
+	length := o.window + o.margin + time.Duration(p.Connections)*delivery
+	load := crowd.Load{Kind: "heartbeat", Connections: p.Connections, Rate: o.rate, Flags: []string{
+		"-r", strconv.Itoa(o.heartbeats), "-d", length.String(), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
+	_, err = o.attend(ctx, c, load, func(clients *crowd.Clients) error {
+		if err := clients.Measuring(ctx); err != nil {
+			return err
+		}
+		if err := online(ctx, c, clients, p.Connections); err != nil {
+			return err
+		}
+		after, err := c.Memory(clients)
+		if err != nil {
+			return err
+		}
+		m, n := after.Less(before), float64(p.Connections)
+		p.UserBytes, p.ClientBytes = float64(m.Gateways)/n, float64(m.Clients)/n
+		p.KernelBytes = float64(m.Slab+m.Sockets+m.Tables) / n
+		busy, err = cpuLoad(ctx, c, o.window)
+		return err
+	})
+	return busy, err
+}
+
+// publish measures the time of a broadcast, and the gateways' processor seconds a
+// second while nothing is sent. There are two broadcasts: before the second one everybody is
+// silent, and known to be connected.
+func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silent float64, err error) {
+	takes := o.margin + time.Duration(p.Connections)*delivery
+	gap := takes + o.quiet + 2*time.Second
+	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
+		"-r", strconv.FormatFloat(1/gap.Seconds(), 'f', -1, 64), "-d", (gap + takes + time.Second).String(), "--warmup", "0s",
+		"--reply-timeout", "60s", "--settle", "60s", "--publish-timeout", "60s"}}
+	r, err := o.attend(ctx, c, load, func(clients *crowd.Clients) error {
+		begun := time.Now()
+		if !crowd.Pause(ctx, time.Until(begun.Add(takes))) {
+			return ctx.Err()
+		}
+		if silent, err = cpuLoad(ctx, c, o.quiet); err != nil {
+			return err
+		}
+		used := c.CPU()
+		from := time.Now()
+		if !crowd.Pause(ctx, time.Until(begun.Add(gap+takes))) {
+			return ctx.Err()
+		}
+		cpu := (c.CPU() - used).Seconds() - silent*time.Since(from).Seconds()
+		p.FrameCPU = cpu / float64(p.Connections) * 1e6
+		return nil
+	})
+	if err == nil && r.Measured.Expected != 2*p.Connections {
+		err = fmt.Errorf("%d messages were expected of 2 broadcasts to %d connections", r.Measured.Expected, p.Connections)
+	}
+	p.Broadcast = r.P99.Seconds() / float64(p.Connections) * 1e6
+	return silent, err
+}
+
+// cpuLoad returns the processor seconds that the gateways use in a second, over d.
+func cpuLoad(ctx context.Context, c *crowd.Cluster, d time.Duration) (float64, error) {
+	from, used := time.Now(), c.CPU()
+	if !crowd.Pause(ctx, d) {
+		return 0, ctx.Err()
+	}
+	return (c.CPU() - used).Seconds() / time.Since(from).Seconds(), nil
+}
