@@ -60,7 +60,7 @@ func TestCServerLog(t *testing.T) {
 func small(t *testing.T, addr, path string) net.Conn {
 	t.Helper()
 	c := raw(t, addr)
-	if err := c.(*net.TCPConn).SetReadBuffer(64<<10); err != nil {
+	if err := c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 		t.Fatal(err)
 	}
 	write(t, c, handshake(path))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the peers need beside Go, unless the pinned versions are there:
-# the Node.js and Python packages of the servers, the C server in bin/, and with
+# the Node.js and Python packages of the servers, the C server and client in bin/, and with
 # --with-k6 also k6 in bin/, which takes minutes to build.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -48,3 +48,4 @@ if [ "${1-}" = --with-k6 ] && ! k6_is_current; then
   GOBIN="$PWD/bin" go install "go.k6.io/k6@$K6_VERSION"
 fi
 make --silent --directory cserver
+make --silent --directory crowd

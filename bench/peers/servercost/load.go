@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"carillon/bench/peers/internal/proc"
@@ -22,37 +21,27 @@ const markSize = 55
 // maxBurst is how many messages have a letter of their own, see burstFile.
 const maxBurst = 26
 
-// Connects per second: as many as the server takes, or, where connects are not
-// measured, as many as every server can take.
-const (
-	allAtOnce   = 100_000
-	connectRate = 2500
-)
+// connectRate is how many connects per second every server can take.
+const connectRate = 2500
 
 // report is what is read of a report of carillon bench.
 type report struct {
 	Scenarios []struct {
 		Measured struct {
 			Counts struct {
-				Connected, Expected, OK int64
-				ConnectFailed           int64 `json:"connect_failed"`
+				Expected, OK int64
 			}
 		}
 		Seconds float64 `json:"measured_seconds"`
-		Latency map[string]struct {
-			Max float64 `json:"max_ms"`
-		}
 	}
 	Servers []struct {
 		CPUSeconds float64 `json:"cpu_seconds"`
 	}
 }
 
-// Exit codes of carillon bench with which its figures are good for the server.
-const (
-	exitClientBusy  = 97 // latencies are not to be believed: others are what counts here
-	exitInterrupted = 105
-)
+// exitClientBusy is what carillon bench ends with when latencies are not to be
+// believed: other figures are what counts here.
+const exitClientBusy = 97
 
 // bench starts carillon bench. Its report is in the file that is returned, once
 // it has ended.
@@ -76,7 +65,7 @@ func (m *meter) finished(ctx context.Context, p *proc.Process, out string) (r re
 		return r, ctx.Err()
 	}
 	var exit *exec.ExitError
-	if err := p.Err(); err != nil && !(errors.As(err, &exit) && (exit.ExitCode() == exitClientBusy || exit.ExitCode() == exitInterrupted)) {
+	if err := p.Err(); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitClientBusy) {
 		return r, fmt.Errorf("carillon bench: %w\n%s", err, p.Output())
 	}
 	b, err := os.ReadFile(out)
@@ -91,9 +80,6 @@ func (m *meter) finished(ctx context.Context, p *proc.Process, out string) (r re
 	}
 	return r, nil
 }
-
-// interrupt ends carillon bench as Ctrl-C does: with a report.
-func interrupt(p *proc.Process) { _ = syscall.Kill(p.PID(), syscall.SIGINT) }
 
 // ownProtocol has the flags for a server that does not speak the usual one.
 func (r *running) ownProtocol(step string) (args []string) {

@@ -1,6 +1,6 @@
 // Command servercost measures what servers cost: each does the same work for the
-// same load, that of carillon bench, and its CPU time and memory are read from
-// /proc. The load's own cost does not count.
+// same load, that of carillon bench or of crowd, and its CPU time and memory are
+// read from the system. The load's own cost does not count.
 //
 //	go run ./servercost --carillon ../../bin/carillon
 //
@@ -30,6 +30,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	if err := s.build(ctx, dir); err != nil {
+		return err
+	}
+	if err := s.configure(dir); err != nil {
 		return err
 	}
 	m := &meter{settings: s, dir: dir, log: stderr}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"carillon/bench/peers/internal/proc"
@@ -18,28 +19,53 @@ import (
 // server is how to start a server, and what differs for those who load it.
 type server struct {
 	pkg     string // of this module; "": not built here
+	peer    bool   // of another project: it is measured to compare with
 	command func(s *settings, port string) []string
-	path    string // of the URL to connect to; "": usualPath
 
 	// Of a protocol of its own.
 	message, expect, delivery string   // a heartbeat and its answer, what a broadcast becomes
 	ignore                    string   // messages that begin so were not asked for
-	not                       []string // steps that it has no equal of
+	joins                     bool     // several messages may come as one
+	not                       []string // steps that it has no equal of, or does no other way than the baseline
 }
 
-// baseline is the server that others are compared with.
-const baseline = "c"
+// The servers that others are compared with.
+const (
+	baseline  = "c"
+	sharedLog = "c-log" // as c, but for broadcasts
+)
 
-// usualPath gives each connection a user of its own.
-const usualPath = "/ws?token=u{{.ID}}"
+// memberPath is what is connected to, with the number of a connection for its end.
+const memberPath = "/ws?token=u{{.ID}}"
+
+// mostUsers is how many tokens the gateway knows: no process has more
+// descriptors.
+const mostUsers = 20_000
+
+// configure writes the configuration of the gateway: as it is by default, but for
+// a token and a user for each connection, as the other servers take them.
+func (s *settings) configure(dir string) error {
+	var b strings.Builder
+	b.WriteString("auth:\n  mode: static\n  tokens:\n")
+	for i := range mostUsers {
+		fmt.Fprintf(&b, "    u%d: user-%[1]d\n", i)
+	}
+	s.config = filepath.Join(dir, "carillon.yml")
+	return os.WriteFile(s.config, []byte(b.String()), 0o600)
+}
 
 var servers = map[string]server{
 	baseline: {command: func(s *settings, port string) []string {
 		return []string{filepath.Join(s.peers, "bin/cserver"), "--port", port}
 	}},
-	// The published token of its demo mode; all are sessions of one user.
-	"carillon": {path: "/ws?token=Admin@123", command: func(s *settings, port string) []string {
-		return []string{s.carillon, "serve", "--server.address=127.0.0.1", "--server.port=" + port}
+	sharedLog: {
+		command: func(s *settings, port string) []string {
+			return []string{filepath.Join(s.peers, "bin/cserver"), "--fanout", "log", "--port", port}
+		},
+		not: []string{heartbeat, sparse, connect, storm, idle},
+	},
+	"carillon": {command: func(s *settings, port string) []string {
+		return []string{s.carillon, "serve", "--config", s.config, "--server.address=127.0.0.1", "--server.port=" + port}
 	}},
 	"coder":   ofGo("coderserver"),
 	"gorilla": ofGo("gorillaserver"),
@@ -51,26 +77,35 @@ var servers = map[string]server{
 		sv.expect = `{"id":2,"rpc":{"data":{"type":"HEARTBEAT_ACK"}}}`
 		sv.delivery = "*" // any that has the mark in it
 		sv.ignore = `{"id":1,"connect"`
-		sv.not = []string{burst} // it puts several into one message
+		sv.joins = true
+		sv.not = []string{burst}
 		return sv
 	}(),
-	"ws": {command: func(s *settings, port string) []string {
+	"ws": {peer: true, command: func(s *settings, port string) []string {
 		return []string{"node", filepath.Join(s.peers, "node/server.js"), "--port", port}
 	}},
-	"socketify": {command: func(s *settings, port string) []string {
+	"socketify": {peer: true, command: func(s *settings, port string) []string {
 		return []string{filepath.Join(s.peers, "socketify/.venv/bin/python"), filepath.Join(s.peers, "socketify/server.py"), "--port", port}
 	}},
 }
 
-// serverNames has the baseline first.
+// serverNames has those first that are measured in all rounds.
 func serverNames() []string {
 	names := slices.Sorted(maps.Keys(servers))
-	names = slices.DeleteFunc(names, func(name string) bool { return name == baseline })
-	return append([]string{baseline}, names...)
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch x, y := servers[a].peer, servers[b].peer; {
+		case !x && y:
+			return -1
+		case x && !y:
+			return 1
+		}
+		return 0
+	})
+	return names
 }
 
 func ofGo(pkg string) server {
-	return server{pkg: pkg, command: func(s *settings, port string) []string {
+	return server{pkg: pkg, peer: true, command: func(s *settings, port string) []string {
 		return []string{filepath.Join(s.built, pkg), "--port", port}
 	}}
 }
@@ -102,14 +137,8 @@ type running struct {
 	addr string
 }
 
-// url is what a load connects to.
-func (r *running) url() string {
-	path := r.path
-	if path == "" {
-		path = usualPath
-	}
-	return "ws://" + r.addr + path
-}
+// url is what a load connects to: each connection has a user of its own.
+func (r *running) url() string { return "ws://" + r.addr + memberPath }
 
 // start starts a server and waits until it listens.
 func (m *meter) start(ctx context.Context, name string) (*running, error) {

@@ -5,67 +5,61 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+
+	"carillon/bench/peers/internal/figures"
 )
 
-// row is a server at a step, over all rounds.
-type row struct {
-	Step   string  `json:"step"`
-	Server string  `json:"server"`
-	Median float64 `json:"median"` // CPU seconds per million operations, or bytes per connection
-	Low    float64 `json:"low"`
-	High   float64 `json:"high"`
-	OfC    float64 `json:"of_c,omitempty"` // the median of the ratios of each round
-	Rate   float64 `json:"operations_per_second,omitempty"`
-	Failed int64   `json:"failed"` // operations of all rounds
-	Conns  int64   `json:"connections"`
-	Runs   int     `json:"runs"`
-}
-
 // summarise returns a row for each step and server, by step, the cheapest first.
-func summarise(samples []sample) (rows []row) {
+func summarise(samples []sample) (rows []figures.Row) {
 	type key struct {
 		step, server string
 		round        int
 	}
-	base := map[key]float64{}
+	base := map[key]sample{}
 	for _, s := range samples {
-		if s.Server == baseline {
-			base[key{step: s.Step, round: s.Round}] = s.value()
+		if s.Server == baselineOf(s.Step) {
+			base[key{step: s.Step, round: s.Round}] = s
 		}
 	}
+	type series struct{ values, ratios []float64 }
 	at := map[key]int{}
-	var values, ratios, rates [][]float64
+	var all []map[string]*series
 	for _, s := range samples {
 		k := key{step: s.Step, server: s.Server}
 		i, known := at[k]
 		if !known {
 			i = len(rows)
 			at[k] = i
-			rows = append(rows, row{Step: s.Step, Server: s.Server, Conns: s.Conns})
-			values, ratios, rates = append(values, nil), append(ratios, nil), append(rates, nil)
+			rows = append(rows, figures.Row{Step: s.Step, Server: s.Server, Conns: s.Conns, Figures: map[string]figures.Spread{}})
+			all = append(all, map[string]*series{})
 		}
 		rows[i].Failed += s.Failed
 		rows[i].Runs++
-		values[i], rates[i] = append(values[i], s.value()), append(rates[i], s.Rate)
-		if of := base[key{step: s.Step, round: s.Round}]; of > 0 {
-			ratios[i] = append(ratios[i], s.value()/of)
+		of := base[key{step: s.Step, round: s.Round}].Figures
+		for name, value := range s.Figures {
+			if all[i][name] == nil {
+				all[i][name] = &series{}
+			}
+			all[i][name].values = append(all[i][name].values, value)
+			if of[name] > 0 {
+				all[i][name].ratios = append(all[i][name].ratios, value/of[name])
+			}
 		}
 	}
 	for i := range rows {
-		rows[i].Median, rows[i].Low, rows[i].High = median(values[i]), slices.Min(values[i]), slices.Max(values[i])
-		rows[i].Rate = median(rates[i])
-		if len(ratios[i]) > 0 {
-			rows[i].OfC = median(ratios[i])
+		for name, s := range all[i] {
+			rows[i].Figures[name] = figures.SpreadOf(s.values, s.ratios)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b row) int {
+	slices.SortStableFunc(rows, func(a, b figures.Row) int {
 		if x, y := slices.Index(allSteps, a.Step), slices.Index(allSteps, b.Step); x != y {
 			return x - y
 		}
-		switch {
-		case a.Median < b.Median:
+		first := columns[a.Step][0].figure
+		switch x, y := a.Figures[first].Median, b.Figures[first].Median; {
+		case x < y:
 			return -1
-		case a.Median > b.Median:
+		case x > y:
 			return 1
 		}
 		return 0
@@ -73,29 +67,11 @@ func summarise(samples []sample) (rows []row) {
 	return rows
 }
 
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	n := len(v)
-	if n%2 == 1 {
-		return v[n/2]
-	}
-	return (v[n/2-1] + v[n/2]) / 2
-}
-
-// titles say what the median of a step is, and its operations.
-var titles = map[string][2]string{
-	heartbeat: {"CPU s per million heartbeats, each connection waits for the answer", "heartbeats/s"},
-	sparse:    {"CPU s per million heartbeats at a rate", "heartbeats/s"},
-	broadcast: {"CPU s per million frames, one broadcast at a time", "frames/s"},
-	burst:     {"CPU s per million frames, several broadcasts at once", "frames/s"},
-	connect:   {"CPU s per million connects", "connects/s"},
-	idle:      {"bytes per idle connection", ""},
-}
-
 // write prints a table for each step, as Markdown.
-func write(w io.Writer, rows []row) error {
+func write(w io.Writer, rows []figures.Row) error {
 	for _, step := range allSteps {
 		t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+		first, others := columns[step][0], columns[step][1:]
 		head := false
 		for _, r := range rows {
 			if r.Step != step {
@@ -103,20 +79,25 @@ func write(w io.Writer, rows []row) error {
 			}
 			if !head {
 				head = true
-				fmt.Fprintf(t, "| server\t| %s\t| lowest to highest of %d\t| of C\t| %s\t| failed\t| connections\t|\n", titles[step][0], r.Runs, titles[step][1])
-				fmt.Fprint(t, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|\n")
+				fmt.Fprintf(t, "| server\t| %s\t| lowest to highest\t| of %s\t", first.title, baselineOf(step))
+				for _, c := range others {
+					fmt.Fprintf(t, "| %s\t", c.title)
+				}
+				fmt.Fprint(t, "| failed\t| connections\t| rounds\t|\n|---\t|---\t|---\t|---\t")
+				for range others {
+					fmt.Fprint(t, "|---\t")
+				}
+				fmt.Fprint(t, "|---\t|---\t|---\t|\n")
 			}
-			digits, ratio, rate := 2, "", ""
-			if step == idle {
-				digits = 0
-			} else {
-				rate = fmt.Sprintf("%.0f", r.Rate)
+			f, ratio := r.Figures[first.figure], ""
+			if f.Of > 0 {
+				ratio = fmt.Sprintf("%.2f", f.Of)
 			}
-			if r.OfC > 0 {
-				ratio = fmt.Sprintf("%.2f", r.OfC)
+			fmt.Fprintf(t, "| %s\t| %.*f\t| %.*f to %.*f\t| %s\t", r.Server, first.digits, f.Median, first.digits, f.Low, first.digits, f.High, ratio)
+			for _, c := range others {
+				fmt.Fprintf(t, "| %.*f\t", c.digits, r.Figures[c.figure].Median)
 			}
-			fmt.Fprintf(t, "| %s\t| %.*f\t| %.*f to %.*f\t| %s\t| %s\t| %d\t| %d\t|\n", r.Server,
-				digits, r.Median, digits, r.Low, digits, r.High, ratio, rate, r.Failed, r.Conns)
+			fmt.Fprintf(t, "| %d\t| %d\t| %d\t|\n", r.Failed, r.Conns, r.Runs)
 		}
 		if head {
 			fmt.Fprint(t, "\n")

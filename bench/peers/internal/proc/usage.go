@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Tick is the unit of times in /proc/*/stat: USER_HZ is 100 on every Linux that Go runs on.
@@ -13,8 +15,9 @@ const Tick = 10 * time.Millisecond
 
 // Usage is what a process and its descendants use.
 type Usage struct {
-	CPU    time.Duration // with what descendants that have ended used
-	Memory int64         // bytes, shared pages divided by their users
+	CPU      time.Duration // with what descendants that have ended used, which is in ticks
+	Memory   int64         // bytes, shared pages divided by their users
+	Resident int64         // bytes, shared pages in full
 }
 
 // UsageOf reads what the tree of processes below pid uses now.
@@ -34,11 +37,11 @@ func UsageOf(pid int) (u Usage, err error) {
 		if err != nil {
 			continue // it has ended
 		}
-		parent, cpu, err := parseStat(b)
+		parent, ended, err := parseStat(b)
 		if err != nil {
 			return u, fmt.Errorf("/proc/%d/stat: %w", id, err)
 		}
-		parents[id], times[id] = parent, cpu
+		parents[id], times[id] = parent, ended
 	}
 	if _, there := parents[pid]; !there {
 		return u, fmt.Errorf("process %d has ended", pid)
@@ -47,12 +50,17 @@ func UsageOf(pid int) (u Usage, err error) {
 		if !below(parents, id, pid) {
 			continue
 		}
-		u.CPU += times[id]
-		pss, err := pssOf(id)
+		cpu, err := cpuOf(id)
 		if err != nil && id == pid {
 			return u, err
 		}
+		pss, rss, err := memoryOf(id)
+		if err != nil && id == pid {
+			return u, err
+		}
+		u.CPU += times[id] + cpu
 		u.Memory += pss
+		u.Resident += rss
 	}
 	return u, nil
 }
@@ -72,9 +80,9 @@ func below(parents map[int]int, id, pid int) bool {
 	return false
 }
 
-// parseStat returns the parent and the times of a process, its ended children's
-// included. The name, in parentheses, may hold anything (proc(5)).
-func parseStat(b []byte) (parent int, cpu time.Duration, err error) {
+// parseStat returns the parent of a process and the times of its children that
+// have ended. The name, in parentheses, may hold anything (proc(5)).
+func parseStat(b []byte) (parent int, ended time.Duration, err error) {
 	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
 	if len(fields) < 15 {
 		return 0, 0, fmt.Errorf("%d fields after the name, want 15 at least", len(fields))
@@ -82,28 +90,61 @@ func parseStat(b []byte) (parent int, cpu time.Duration, err error) {
 	if parent, err = strconv.Atoi(string(fields[1])); err != nil {
 		return 0, 0, err
 	}
-	for _, f := range fields[11:15] { // utime, stime, cutime, cstime
+	for _, f := range fields[13:15] { // cutime, cstime
 		n, err := strconv.ParseInt(string(f), 10, 64)
 		if err != nil {
 			return 0, 0, err
 		}
-		cpu += time.Duration(n) * Tick
+		ended += time.Duration(n) * Tick
 	}
-	return parent, cpu, nil
+	return parent, ended, nil
 }
 
-// pssOf returns the proportional set size of a process in bytes.
-func pssOf(pid int) (int64, error) {
-	name := fmt.Sprintf("/proc/%d/smaps_rollup", pid)
-	b, err := os.ReadFile(name)
+// cpuOf returns the user and system time of a process by its clock, which counts
+// ns (clock_getcpuclockid(3)).
+func cpuOf(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid)<<3|scheduled, &t); err != nil {
+		return 0, fmt.Errorf("clock of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// memoryOf returns the proportional and the full set size of a process in bytes.
+func memoryOf(pid int) (pss, rss int64, err error) {
+	sizes, err := sizesIn(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss", "Rss")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	return sizes[0], sizes[1], nil
+}
+
+// sizesIn reads lines of the form "Name: 12 kB" from a file and returns bytes.
+func sizesIn(file string, names ...string) ([]int64, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]int64{}
 	for line := range bytes.Lines(b) {
-		if f := bytes.Fields(line); len(f) == 3 && string(f[0]) == "Pss:" {
-			kb, err := strconv.ParseInt(string(f[1]), 10, 64)
-			return kb << 10, err
+		f := bytes.Fields(line)
+		if len(f) != 3 || string(f[2]) != "kB" {
+			continue
 		}
+		kb, err := strconv.ParseInt(string(f[1]), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		found[string(bytes.TrimSuffix(f[0], []byte(":")))] = kb << 10
 	}
-	return 0, fmt.Errorf("%s has no Pss", name)
+	sizes := make([]int64, len(names))
+	for i, name := range names {
+		size, there := found[name]
+		if !there {
+			return nil, fmt.Errorf("%s has no %s", file, name)
+		}
+		sizes[i] = size
+	}
+	return sizes, nil
 }

@@ -23,12 +23,22 @@ func TestUsageCountsDescendants(t *testing.T) {
 			grown++
 		}
 		last = u
-		return u.CPU >= 50*time.Millisecond && u.Memory > 0, err
+		return u.CPU >= 50*time.Millisecond && u.Memory > 0 && u.Resident > u.Memory, err
 	})
 	if err != nil || grown == 0 {
 		t.Errorf("%v, saw %+v", err, last)
 	}
 	if _, err := UsageOf(1 << 30); err == nil {
 		t.Error("a process that is not there was read")
+	}
+}
+
+func TestKernelMemory(t *testing.T) {
+	k, err := KernelMemory()
+	if err != nil || k.Slab < 1<<20 || k.PageTables < 1<<12 {
+		t.Errorf("got %+v, %v", k, err)
+	}
+	if _, err := sizesIn("/proc/meminfo", "Unobtainium"); err == nil {
+		t.Error("a size that is not there was read")
 	}
 }

@@ -18,11 +18,11 @@ func TestParseStat(t *testing.T) {
 	}
 	for _, name := range []string{"sh", "a b", ") S 1 (", "((", ""} {
 		parent, cpu, err := parseStat([]byte(stat(name)))
-		if parent != 7 || cpu != 5230*time.Millisecond || err != nil {
+		if parent != 7 || cpu != 4030*time.Millisecond || err != nil {
 			t.Errorf("%q: got %d %v %v", name, parent, cpu, err)
 		}
 	}
-	for _, bad := range []string{"", "42 (x", "42 (x) S 7", strings.Replace(stat("x"), "100", "many", 1), strings.Replace(stat("x"), "S 7", "S x", 1)} {
+	for _, bad := range []string{"", "42 (x", "42 (x) S 7", strings.Replace(stat("x"), "400", "many", 1), strings.Replace(stat("x"), "S 7", "S x", 1)} {
 		if _, _, err := parseStat([]byte(bad)); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
