@@ -76,7 +76,7 @@ func (p panel) draw(w io.Writer, points []Point) {
 	}
 	for e := math.Ceil(low); e <= high; e++ {
 		n := int(math.Pow(10, e))
-		fmt.Fprintf(w, `<text class="note" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(n), panelHeight-plotBottom+16, short(float64(n)))
+		fmt.Fprintf(w, `<text class="note" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n", x(n), panelHeight-plotBottom+16, axisLabel(n))
 	}
 	line := ""
 	for i, q := range points {
@@ -109,6 +109,14 @@ func decades(points []Point) (low, high float64) {
 	low = math.Floor(math.Log10(float64(points[0].Connections)))
 	high = math.Ceil(math.Log10(float64(points[len(points)-1].Connections)))
 	return low, max(high, low+1)
+}
+
+// axisLabel writes a power of ten.
+func axisLabel(n int) string {
+	if n >= 1000 && n < 1_000_000 {
+		return strconv.Itoa(n/1000) + "k"
+	}
+	return short(float64(n))
 }
 
 // short writes a number with few characters.

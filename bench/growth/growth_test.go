@@ -116,8 +116,8 @@ func TestChart(t *testing.T) {
 			t.Errorf("no text %q", want)
 		}
 	}
-	if texts["1000"] < 4 || texts["100k"] != 4 {
-		t.Errorf("the axes have %d and %d labels of the ends", texts["1000"], texts["100k"])
+	if texts["1k"] != 4 || texts["10k"] < 4 || texts["100k"] != 4 {
+		t.Errorf("the axes have %d, %d and %d labels of the decades", texts["1k"], texts["10k"], texts["100k"])
 	}
 	if len(dots) != 8 {
 		t.Fatalf("%d dots", len(dots))
