@@ -11,30 +11,36 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// refuser fails commands of a name while it is told to.
+// refuser loses the answers to a command while it is told to.
 type refuser struct {
-	goredis.Hook
 	name string
 	on   atomic.Bool
 	n    atomic.Int32
 }
 
-func (r *refuser) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
-	return func(ctx context.Context, cmd goredis.Cmder) error {
-		if r.on.Load() && cmd.Name() == r.name {
-			r.n.Add(1)
-			err := context.DeadlineExceeded
-			cmd.SetErr(err)
-			return err
-		}
-		return next(ctx, cmd)
+func (r *refuser) refuse(cmd goredis.Cmder, err error) error {
+	if !r.on.Load() || cmd.Name() != r.name {
+		return err
 	}
+	r.n.Add(1)
+	cmd.SetErr(context.DeadlineExceeded)
+	return cmd.Err()
 }
 
 func (r *refuser) DialHook(next goredis.DialHook) goredis.DialHook { return next }
 
+func (r *refuser) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error { return r.refuse(cmd, next(ctx, cmd)) }
+}
+
 func (r *refuser) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, cmd := range cmds {
+			err = r.refuse(cmd, err)
+		}
+		return err
+	}
 }
 
 // A server that is too busy to say which one it is counts as the one that it was: to
@@ -101,4 +107,27 @@ func TestPassWaitsForTheWriter(t *testing.T) {
 		t.Fatalf("with nothing that waits: %d chunks, %v", chunks, err)
 	}
 	settled(t, a)
+}
+
+// A server that takes longer over a write than a lookup may take is waited for: what it
+// would get instead is everything again.
+func TestSlowWrite(t *testing.T) {
+	t.Parallel()
+	_, o, c := single(t)
+	o.Lease, o.Timeout = time.Hour, time.Second
+	a := joinedNode(t, "a", 1, o)
+	settled(t, a)
+	resyncs := a.Stats().Resyncs
+	if err := c.Do(context.Background(), "client", "pause", 2*o.Timeout.Milliseconds(), "all").Err(); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	a.connect("user")
+	settled(t, a)
+	if s := a.Stats(); s.Resyncs != resyncs {
+		t.Errorf("%d resyncs, then %d", resyncs, s.Resyncs)
+	}
+	if took := time.Since(begun); took < o.Timeout {
+		t.Errorf("written after %v, which was not slow", took)
+	}
 }

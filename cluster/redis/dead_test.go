@@ -260,11 +260,17 @@ func TestNextLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Leave(context.Background())
-	if got := p.nextLook(); got != 20*time.Minute {
+	if got := p.nextLook(time.Now()); got > 20*time.Minute || got < 19*time.Minute {
 		t.Errorf("alone: got %v", got)
 	}
+	if got := p.nextLook(time.Now().Add(-15 * time.Minute)); got > 5*time.Minute || got < 4*time.Minute {
+		t.Errorf("after a look that took a quarter of an hour: got %v", got)
+	}
+	if got := p.nextLook(time.Now().Add(-time.Hour)); got != 0 {
+		t.Errorf("after a look that took an hour: got %v", got)
+	}
 	p.view.Store(&view{at: time.Now(), now: 1000, leases: map[string]int64{"dead": 900, "soon": 1000 + 60_000, "late": 1000 + 3_000_000}})
-	if got := p.nextLook(); got > time.Minute+lookJitter+time.Second || got < 50*time.Second {
+	if got := p.nextLook(time.Now()); got > time.Minute+lookJitter+time.Second || got < 50*time.Second {
 		t.Errorf("got %v, want a minute", got)
 	}
 }

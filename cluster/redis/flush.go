@@ -11,9 +11,6 @@ import (
 	"carillon/cluster"
 )
 
-// batchSize is how many changes a round trip writes at most.
-const batchSize = 1000
-
 // Pauses between attempts while Redis is away.
 const (
 	firstPause = 20 * time.Millisecond
@@ -139,7 +136,7 @@ func (f *flusher) gather(ctx context.Context) error {
 		// in Redis everything that was taken from the queue before.
 		f.begin()
 	}
-	f.changes = p.queue.take(f.changes[:0], batchSize)
+	f.changes = p.queue.take(f.changes[:0], f.writer.most())
 	for _, c := range f.changes {
 		e := entry{user: c.user, kind: c.kind}
 		if c.kind != check {
@@ -150,12 +147,12 @@ func (f *flusher) gather(ctx context.Context) error {
 		f.entries = append(f.entries, e)
 	}
 	clear(f.changes)
-	if f.resync == nil || len(f.entries) >= batchSize {
+	if f.resync == nil || len(f.entries) >= f.writer.most() {
 		return nil
 	}
 	j := p.joined.Load()
 	var err error
-	f.entries, err = f.resync.step(ctx, p, j, f.entries)
+	f.entries, err = f.resync.step(ctx, p, j, f.entries, f.writer.most())
 	return err
 }
 

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sort"
 	"strconv"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -131,20 +128,23 @@ func (p *Presence) keepLease(ctx context.Context) {
 		case <-timer.C:
 		case <-p.renewal:
 		}
+		begun := time.Now()
 		if r := p.reg.Load(); r != nil {
 			if err := p.renew(ctx, r); err != nil && ctx.Err() == nil && p.unregister(r) {
 				p.failed(err)
 			}
 		}
-		timer.Reset(p.nextLook())
+		timer.Reset(p.nextLook(begun))
 	}
 }
 
 // lookJitter spreads the nodes that look at a dead one.
 const lookJitter = 100 * time.Millisecond
 
-func (p *Presence) nextLook() time.Duration {
-	next := p.opt.Lease / 3
+// nextLook returns when to look again after a look that was begun then: the lease runs
+// from there, however long Redis took to answer.
+func (p *Presence) nextLook(begun time.Time) time.Duration {
+	next := max(p.opt.Lease/3-time.Since(begun), 0)
 	v := p.view.Load()
 	if v == nil {
 		return next
@@ -171,12 +171,7 @@ func (p *Presence) renew(ctx context.Context, r *registration) error {
 	defer cancel()
 	self := p.joined.Load().self.ID
 	begun := time.Now()
-	keys := []string{keyIncarnations, keyLeases}
-	if !p.cluster {
-		keys = append(keys, keySessionNode)
-	}
-	reply, err := renewScript.Run(ctx, p.client, keys,
-		self, strconv.FormatUint(r.incarnation, 10), p.opt.Lease.Milliseconds(), keyNodeSessions).Slice()
+	reply, servers, told, err := p.askToRenew(ctx, self, r)
 	if err != nil {
 		return err
 	}
@@ -198,7 +193,7 @@ func (p *Presence) renew(ctx context.Context, r *registration) error {
 	}
 
 	// One that does not tell now, because it is busy, say, is asked again at the next look.
-	if servers, err := p.whichServers(ctx); err == nil {
+	if told {
 		if before := p.servers.Swap(&servers); before != nil && *before != servers {
 			// Restarted, or failed over: it may have forgotten anything.
 			p.log.Info("redis: another server than before, writing all sessions again")
@@ -214,39 +209,32 @@ func (p *Presence) renew(ctx context.Context, r *registration) error {
 	return nil
 }
 
-// whichServers returns something that differs when a server is not the process that
-// it was. It is "" when the server does not tell.
-func (p *Presence) whichServers(ctx context.Context) (string, error) {
-	ask := func(ctx context.Context, c *goredis.Client) (string, error) {
-		info, err := c.Info(ctx, "server").Result()
-		var refused goredis.Error
-		if errors.As(err, &refused) {
-			return "", nil // not allowed to this user
+// askToRenew runs the script that renews, and asks which servers there are. On one
+// server that is one round trip, since each is a long wait when it is busy.
+func (p *Presence) askToRenew(ctx context.Context, id string, r *registration) (reply []any, servers string, told bool, err error) {
+	args := []any{id, strconv.FormatUint(r.incarnation, 10), p.opt.Lease.Milliseconds(), keyNodeSessions}
+	keys := []string{keyIncarnations, keyLeases}
+	if p.cluster {
+		reply, err = renewScript.Run(ctx, p.client, keys, args...).Slice()
+		if err == nil {
+			var e error
+			servers, e = p.whichServers(ctx)
+			told = e == nil
 		}
-		_, after, _ := strings.Cut(info, "run_id:")
-		id, _, _ := strings.Cut(after, "\r\n")
-		return id, err
+		return reply, servers, told, err
 	}
-	switch c := p.client.(type) {
-	case *goredis.Client:
-		return ask(ctx, c)
-	case *goredis.ClusterClient:
-		var mu sync.Mutex
-		var ids []string
-		err := c.ForEachMaster(ctx, func(ctx context.Context, c *goredis.Client) error {
-			id, err := ask(ctx, c)
-			mu.Lock()
-			defer mu.Unlock()
-			ids = append(ids, id)
-			return err
-		})
-		sort.Strings(ids)
-		if err != nil {
-			return "", err
-		}
-		return strings.Join(ids, " "), nil
+	var renewal *goredis.Cmd
+	var info *goredis.StringCmd
+	err = pipelined(ctx, p.client, func(pipe goredis.Pipeliner) {
+		renewal = renewScript.EvalSha(ctx, pipe, append(keys, keySessionNode), args...)
+		info = pipe.Info(ctx, "server")
+	})
+	// What the pipeline came to may be that INFO is refused.
+	if reply, err = renewal.Slice(); err != nil {
+		return nil, "", false, err
 	}
-	return "", nil
+	servers, e := runID(info)
+	return reply, servers, e == nil, nil
 }
 
 // number reads an integer of a script's reply; scripts send large ones as text.

@@ -49,8 +49,9 @@ type Options struct {
 	// TLSConfig makes connections use TLS, those to Sentinels too.
 	TLSConfig *tls.Config
 
-	// DialTimeout and Timeout bound one connect and one round trip. After a round
-	// trip that took longer Redis counts as away. Default one second.
+	// DialTimeout bounds one connect, Timeout a round trip that someone waits for. A
+	// renewal of the lease may take three times as long, a write five times; then
+	// Redis counts as away. Default one second.
 	DialTimeout, Timeout time.Duration
 
 	// Lease is how long a node that is silent still counts as alive. It renews its

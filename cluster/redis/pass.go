@@ -12,6 +12,9 @@ import (
 // what is.
 var errBehind = errors.New("too much waits to be written")
 
+// passChunk is how many sessions are looked at in one round trip.
+const passChunk = 1000
+
 // behindPause is between two looks whether something is written.
 const behindPause = 2 * time.Millisecond
 
@@ -23,7 +26,7 @@ const behindPause = 2 * time.Millisecond
 func (p *Presence) pass(ctx context.Context, spread time.Duration, chunk func(users []string, ids []string) error) error {
 	j := p.joined.Load()
 	_, total := j.local.Len()
-	pause := spread / time.Duration(total/batchSize+1)
+	pause := spread / time.Duration(total/passChunk+1)
 	patience := spread
 	var users, ids []string
 	for cursor := uint64(0); ; {
@@ -31,7 +34,7 @@ func (p *Presence) pass(ctx context.Context, spread time.Duration, chunk func(us
 			users = append(users, user)
 			ids = append(ids, id.String())
 		})
-		if len(ids) >= batchSize || cursor == 0 && len(ids) > 0 {
+		if len(ids) >= passChunk || cursor == 0 && len(ids) > 0 {
 			if err := p.awaitWriter(ctx, &patience); err != nil {
 				return err
 			}

@@ -84,7 +84,7 @@ func BenchmarkPut(b *testing.B) {
 	consumer.Go(func() {
 		var batch []change
 		for {
-			if batch = q.take(batch[:0], batchSize); len(batch) == 0 && q.sleep() {
+			if batch = q.take(batch[:0], atomicMost); len(batch) == 0 && q.sleep() {
 				select {
 				case <-q.wake:
 				case <-stop:

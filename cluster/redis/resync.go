@@ -33,13 +33,13 @@ func (r *resync) finished() bool { return r.phase == resynced }
 // staleChunk is how many sessions are looked up and removed at once.
 const staleChunk = 500
 
-// step appends what is to be written next to entries.
-func (r *resync) step(ctx context.Context, p *Presence, j *joined, entries []entry) ([]entry, error) {
+// step appends what is to be written next to entries, until there are about most.
+func (r *resync) step(ctx context.Context, p *Presence, j *joined, entries []entry, most int) ([]entry, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.writeTimeout())
 	defer cancel()
 	switch r.phase {
 	case listSessions:
-		ids, next, err := p.client.SScan(ctx, keyNodeSessions+j.self.ID, r.cursor, "", batchSize).Result()
+		ids, next, err := p.client.SScan(ctx, keyNodeSessions+j.self.ID, r.cursor, "", passChunk).Result()
 		if err != nil {
 			return entries, err
 		}
@@ -47,7 +47,7 @@ func (r *resync) step(ctx context.Context, p *Presence, j *joined, entries []ent
 		r.to(next, listHeartbeats)
 
 	case listHeartbeats:
-		pairs, next, err := p.client.ZScan(ctx, keyHeartbeats+j.self.ID, r.cursor, "", batchSize).Result()
+		pairs, next, err := p.client.ZScan(ctx, keyHeartbeats+j.self.ID, r.cursor, "", passChunk).Result()
 		if err != nil {
 			return entries, err
 		}
@@ -57,7 +57,7 @@ func (r *resync) step(ctx context.Context, p *Presence, j *joined, entries []ent
 		r.to(next, scanLocal)
 
 	case scanLocal:
-		for len(entries) < batchSize {
+		for len(entries) < most {
 			next := j.local.Scan(r.cursor, func(user string, id cluster.SessionID) {
 				delete(r.stale, id)
 				entries = append(entries, entry{user: user, session: id.String(), kind: come})

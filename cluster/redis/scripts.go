@@ -51,7 +51,7 @@ func loadScripts(ctx context.Context, c goredis.UniversalClient) error {
 	load := func(ctx context.Context, c goredis.Cmdable) error {
 		_, err := c.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
 			// Script.Load would take the name from a pipeline that has not run yet.
-			for _, source := range []string{foreignSource, fenceSource + succeed, fenceSource + writeSource, userSource} {
+			for _, source := range []string{renewSource, foreignSource, fenceSource + succeed, fenceSource + writeSource, userSource} {
 				pipe.ScriptLoad(ctx, source)
 			}
 			return nil

@@ -45,6 +45,11 @@ type clusterWriter struct {
 	block   block
 }
 
+// clusterMost is how many changes the steps of one batch write at most.
+const clusterMost = 1000
+
+func (w *clusterWriter) most() int { return clusterMost }
+
 func (w *clusterWriter) write(ctx context.Context, as holder, entries []entry, countOf func(string) int) (trips int, err error) {
 	step := func(build func(ctx context.Context, pipe goredis.Pipeliner)) error {
 		ctx, cancel := context.WithTimeout(ctx, w.timeout)
