@@ -225,11 +225,10 @@ func (p *Presence) askToRenew(ctx context.Context, id string, r *registration) (
 	}
 	var renewal *goredis.Cmd
 	var info *goredis.StringCmd
-	err = pipelined(ctx, p.client, func(pipe goredis.Pipeliner) {
+	_ = pipelined(ctx, p.client, func(pipe goredis.Pipeliner) { // each command has its own error
 		renewal = renewScript.EvalSha(ctx, pipe, append(keys, keySessionNode), args...)
 		info = pipe.Info(ctx, "server")
 	})
-	// What the pipeline came to may be that INFO is refused.
 	if reply, err = renewal.Slice(); err != nil {
 		return nil, "", false, err
 	}
