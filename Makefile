@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 COUNTS ?= 1000,10000,100000,1000000
 
-.PHONY: run cluster million growth build test race lint fuzz bench docs setup clean
+.PHONY: run cluster million growth build test race lint fuzz bench microbench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -57,8 +57,16 @@ fuzz:
 	    echo "== $$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg; \
 	  done; done
 
-## bench: what each step costs, with allocations; the reactor beside plain C; one node beside ten
-bench:
+## bench: the gateway beside its peers and its goals, in half an hour; ROUNDS=1 WINDOW=3s SERVERS=c,carillon makes it quick, and
+## PAGE=docs/performance.md puts the tables there
+bench: build
+	bench/peers/install.sh
+	cd bench/peers && $(GO) build -o bin/table ./table
+	cd bench/peers && bin/table --carillon $(CURDIR)/bin/carillon --rounds $(or $(ROUNDS),3) --window $(or $(WINDOW),6s) \
+	  --fanout $(or $(FANOUT),8) --servers "$(SERVERS)" --steps "$(STEPS)" --markdown "$(if $(PAGE),$(abspath $(PAGE)))"
+
+## microbench: what each step costs, with allocations; the reactor beside plain C; one node beside ten
+microbench:
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) -timeout 60m ./codec ./netpoll ./server/... ./cluster/... ./bench/...
 
 ## docs: the pages that are made from the code

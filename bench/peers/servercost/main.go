@@ -11,10 +11,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"carillon/bench/peers/internal/command"
+	"carillon/bench/peers/internal/page"
 )
 
 func main() { command.Main("servercost", run) }
@@ -36,13 +40,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	m := &meter{settings: s, dir: dir, log: stderr}
-	samples, err := m.all(ctx)
-	if err != nil {
-		return err
+	samples, failed := m.all(ctx)
+	if failed != nil && !s.keepGoing {
+		return failed
 	}
 	rows := summarise(samples)
 	if err := command.Save(s.out, s, samples, rows); err != nil {
 		return err
 	}
-	return write(stdout, rows)
+	tables := map[string]string{}
+	for _, step := range s.Steps {
+		var b strings.Builder
+		if err := write(&b, step, rows); err != nil {
+			return err
+		}
+		if b.Len() > 0 {
+			fmt.Fprintln(stdout, b.String())
+			tables["servercost "+step] = b.String()
+		}
+	}
+	if s.page != "" {
+		failed = errors.Join(failed, page.Fill(s.page, tables))
+	}
+	return failed
 }

@@ -157,6 +157,18 @@ func TestLoadThatFails(t *testing.T) {
 			}
 		})
 	}
+	t.Run("keep going", func(t *testing.T) {
+		t.Parallel()
+		var out, log bytes.Buffer
+		err := run(t.Context(), slices.Concat(args, []string{"--keep-going", "--steps", connect + "," + steady, "--carillon", script(t, ""),
+			"--crowd", script(t, `echo '{"seconds":1}'; read x; echo what`)}), &out, &log)
+		if err == nil || !strings.Contains(err.Error(), "c, steady, round 1") || strings.Contains(err.Error(), "c, connect") {
+			t.Errorf("got %v", err)
+		}
+		if !strings.Contains(log.String(), "once more: c, steady") || !strings.Contains(out.String(), "| c ") {
+			t.Errorf("said %s\n%s", &log, &out)
+		}
+	})
 	t.Run("is ended from outside", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())

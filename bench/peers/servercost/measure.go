@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -45,8 +46,10 @@ type meter struct {
 	runs int // of the load
 }
 
-// all measures every server at every step, one after the other in each round.
+// all measures every server at every step, one after the other in each round. With
+// an error it returns what was measured all the same.
 func (m *meter) all(ctx context.Context) (samples []sample, err error) {
+	var failed []error
 	for round := 1; round <= m.Rounds; round++ {
 		for _, step := range m.Steps {
 			for i := range m.Servers {
@@ -55,8 +58,16 @@ func (m *meter) all(ctx context.Context) (samples []sample, err error) {
 					continue
 				}
 				s, err := m.one(ctx, name, step)
+				if err != nil && m.keepGoing && ctx.Err() == nil {
+					fmt.Fprintf(m.log, "once more: %s, %s, round %d: %v\n", name, step, round, err)
+					s, err = m.one(ctx, name, step)
+				}
 				if err != nil {
-					return nil, fmt.Errorf("%s, %s, round %d: %w", name, step, round, err)
+					failed = append(failed, fmt.Errorf("%s, %s, round %d: %w", name, step, round, err))
+					if !m.keepGoing || ctx.Err() != nil {
+						return samples, errors.Join(failed...)
+					}
+					continue
 				}
 				s.Round = round
 				fmt.Fprintf(m.log, "round %d of %d: %s\n", round, m.Rounds, s)
@@ -64,7 +75,7 @@ func (m *meter) all(ctx context.Context) (samples []sample, err error) {
 			}
 		}
 	}
-	return samples, nil
+	return samples, errors.Join(failed...)
 }
 
 // takesPart reports whether a server is measured at a step in a round.

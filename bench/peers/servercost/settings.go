@@ -49,7 +49,8 @@ type settings struct {
 	config         string // of the gateway
 	peers          string // directory of this module
 	built          string // directory of what was built
-	out            string
+	out, page      string
+	keepGoing      bool
 }
 
 func parse(args []string, stderr io.Writer) (*settings, error) {
@@ -90,6 +91,8 @@ func parse(args []string, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.peers, "peers", ".", "the directory of the peers, with what install.sh installs")
 	flags.StringVar(&s.crowd, "crowd", "", "the client that makes the load where broadcasts and heartbeats or connects are measured; default: what install.sh builds")
 	flags.StringVar(&s.out, "json", "", "file for all that was measured")
+	flags.StringVar(&s.page, "markdown", "", "a page to put the tables into, each between <!-- servercost STEP --> and <!-- end -->")
+	flags.BoolVar(&s.keepGoing, "keep-going", false, "repeat once what cannot be measured, then leave it out and go on; fail at the end")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"carillon/bench/peers/internal/figures"
@@ -67,44 +68,32 @@ func summarise(samples []sample) (rows []figures.Row) {
 	return rows
 }
 
-// write prints a table for each step, as Markdown.
-func write(w io.Writer, rows []figures.Row) error {
-	for _, step := range allSteps {
-		t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
-		first, others := columns[step][0], columns[step][1:]
-		head := false
-		for _, r := range rows {
-			if r.Step != step {
-				continue
-			}
-			if !head {
-				head = true
-				fmt.Fprintf(t, "| server\t| %s\t| lowest to highest\t| of %s\t", first.title, baselineOf(step))
-				for _, c := range others {
-					fmt.Fprintf(t, "| %s\t", c.title)
-				}
-				fmt.Fprint(t, "| failed\t| connections\t| rounds\t|\n|---\t|---\t|---\t|---\t")
-				for range others {
-					fmt.Fprint(t, "|---\t")
-				}
-				fmt.Fprint(t, "|---\t|---\t|---\t|\n")
-			}
-			f, ratio := r.Figures[first.figure], ""
-			if f.Of > 0 {
-				ratio = fmt.Sprintf("%.2f", f.Of)
-			}
-			fmt.Fprintf(t, "| %s\t| %.*f\t| %.*f to %.*f\t| %s\t", r.Server, first.digits, f.Median, first.digits, f.Low, first.digits, f.High, ratio)
+// write prints the table of a step, if it has rows, as Markdown.
+func write(w io.Writer, step string, rows []figures.Row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	first, others := columns[step][0], columns[step][1:]
+	head := false
+	for _, r := range rows {
+		if r.Step != step {
+			continue
+		}
+		if !head {
+			head = true
+			fmt.Fprintf(t, "| server\t| %s\t| lowest to highest\t| of %s\t", first.title, baselineOf(step))
 			for _, c := range others {
-				fmt.Fprintf(t, "| %.*f\t", c.digits, r.Figures[c.figure].Median)
+				fmt.Fprintf(t, "| %s\t", c.title)
 			}
-			fmt.Fprintf(t, "| %d\t| %d\t| %d\t|\n", r.Failed, r.Conns, r.Runs)
+			fmt.Fprintf(t, "| failed\t| connections\t| rounds\t|\n|---\t|---\t|---\t|---\t%s|---\t|---\t|---\t|\n", strings.Repeat("|---\t", len(others)))
 		}
-		if head {
-			fmt.Fprint(t, "\n")
+		f, ratio := r.Figures[first.figure], ""
+		if f.Of > 0 {
+			ratio = fmt.Sprintf("%.2f", f.Of)
 		}
-		if err := t.Flush(); err != nil {
-			return err
+		fmt.Fprintf(t, "| %s\t| %.*f\t| %.*f to %.*f\t| %s\t", r.Server, first.digits, f.Median, first.digits, f.Low, first.digits, f.High, ratio)
+		for _, c := range others {
+			fmt.Fprintf(t, "| %.*f\t", c.digits, r.Figures[c.figure].Median)
 		}
+		fmt.Fprintf(t, "| %d\t| %d\t| %d\t|\n", r.Failed, r.Conns, r.Runs)
 	}
-	return nil
+	return t.Flush()
 }

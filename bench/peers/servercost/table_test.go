@@ -27,7 +27,7 @@ func TestSummarise(t *testing.T) {
 		t.Fatalf("got %+v", rows)
 	}
 	want := figures.Row{Step: heartbeat, Server: "gws", Failed: 3, Conns: 10, Runs: 3, Figures: map[string]figures.Spread{
-		perMillion: {Median: 6, Low: 2, High: 9, Of: 2}, perSecond: {Median: 200, Low: 100, High: 300, Of: 1},
+		perMillion: {Median: 6, Low: 2, High: 9, Of: 2, OfLow: 2, OfHigh: 4.5}, perSecond: {Median: 200, Low: 100, High: 300, Of: 1, OfLow: .5, OfHigh: 1.5},
 	}}
 	if !reflect.DeepEqual(rows[1], want) {
 		t.Errorf("got  %+v\nwant %+v", rows[1], want)
@@ -36,8 +36,10 @@ func TestSummarise(t *testing.T) {
 		t.Errorf("ratios %v and %v, want 1 and none", of, rows[2].Figures[pssPerConn].Of)
 	}
 	var out bytes.Buffer
-	if err := write(&out, rows); err != nil {
-		t.Fatal(err)
+	for _, step := range []string{heartbeat, idle, storm} {
+		if err := write(&out, step, rows); err != nil {
+			t.Fatal(err)
+		}
 	}
 	spaces := regexp.MustCompile(` +`).ReplaceAllString(out.String(), " ")
 	for _, want := range []string{

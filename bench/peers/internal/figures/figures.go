@@ -9,9 +9,11 @@ type Spread struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
-	// Of is the median of the ratios to the baseline's figure of the same round; 0:
-	// there is none.
-	Of float64 `json:"of_baseline,omitempty"`
+	// Of is the median of the ratios to the baseline's figure of the same round, OfLow
+	// and OfHigh are the lowest and the highest; 0: there are none.
+	Of     float64 `json:"of_baseline,omitempty"`
+	OfLow  float64 `json:"of_baseline_low,omitempty"`
+	OfHigh float64 `json:"of_baseline_high,omitempty"`
 }
 
 // Row is a server at a step.
@@ -31,12 +33,12 @@ type Report struct {
 	Rows     []Row `json:"rows"`
 }
 
-// SpreadOf returns the spread of values, one at least, and the median of ratios,
-// if there are any.
+// SpreadOf returns the spread of values, one at least, and that of ratios, if
+// there are any.
 func SpreadOf(values, ratios []float64) Spread {
 	s := Spread{Median: Median(values), Low: slices.Min(values), High: slices.Max(values)}
 	if len(ratios) > 0 {
-		s.Of = Median(ratios)
+		s.Of, s.OfLow, s.OfHigh = Median(ratios), slices.Min(ratios), slices.Max(ratios)
 	}
 	return s
 }
