@@ -34,16 +34,17 @@ func TestCServerLog(t *testing.T) {
 	// passes broadcasts that are still in the log.
 	rest := got
 	for _, frame := range want {
-		var before bool
-		if rest, before = strings.CutPrefix(rest, frame); !before {
-			rest = strings.TrimPrefix(rest, plain(0x81, "for late"))
-			if rest, before = strings.CutPrefix(rest, frame); !before {
-				rest, before = strings.CutPrefix(rest, plain(0x81, pong))
-				if rest, before = strings.CutPrefix(rest, frame); !before {
-					t.Fatalf("want %.20q next, got %.60q", frame, rest)
-				}
+		after, found := strings.CutPrefix(rest, frame)
+		for _, between := range []string{plain(0x81, "for late"), plain(0x81, pong)} {
+			if !found {
+				rest = strings.TrimPrefix(rest, between)
+				after, found = strings.CutPrefix(rest, frame)
 			}
 		}
+		if !found {
+			t.Fatalf("want %.20q next, got %.60q", frame, rest)
+		}
+		rest = after
 	}
 	if strings.Count(got, "for late") != 1 {
 		t.Errorf("%d pushes, want 1", strings.Count(got, "for late"))
