@@ -40,7 +40,7 @@ func cserver(args ...string) []string {
 
 // eachFanout runs a test with each way in which broadcasts leave.
 func eachFanout(t *testing.T, test func(t *testing.T, server func(args ...string) []string)) {
-	for _, how := range []string{"send", "log"} {
+	for _, how := range []string{"send", "log", "uring"} {
 		t.Run(how, func(t *testing.T) {
 			test(t, func(args ...string) []string { return cserver(append(args, "--fanout", how)...) })
 		})
@@ -576,7 +576,7 @@ func TestCServerDeaths(t *testing.T) {
 			{[]string{"--processes", "1000"}, `--processes: want 1 to 256, got "1000"`, 2},
 			{[]string{"--address", "here"}, "--address here: ", 2},
 			{[]string{"more"}, `unexpected argument "more"`, 2},
-			{[]string{"--fanout", "pigeons"}, `--fanout: want send or log, got "pigeons"`, 2},
+			{[]string{"--fanout", "pigeons"}, `--fanout: want send, log or uring, got "pigeons"`, 2},
 			{[]string{"--nonsense"}, "usage: ", 2},
 			{[]string{"--port", port}, "listen on 127.0.0.1 port " + port + ": Address already in use", 1},
 			{[]string{"--port", port, "--processes", "2"}, "listen on 127.0.0.1 port " + port + ": Address already in use", 1},

@@ -191,12 +191,33 @@ static void sweep(void) {
 	sweep_next = 0;
 }
 
+// uring_sent does with a result what conn_send does.
+static void uring_sent(int fd, struct text frame, int result) {
+	struct conn *c = &conns[fd];
+	if (result == (int)frame.n) return;
+	if (result < 0 && result != -EAGAIN && result != -EINTR) {
+		conn_close(c);
+		return;
+	}
+	if (result > 0) frame.p += result, frame.n -= (size_t)result;
+	conn_keep(c, frame.p, frame.n);
+}
+
 static bool sweeping(void) { return fanout == LOG && swept < log_head(); }
 
 void deliver(struct text user, struct text frame) {
 	if (user.n == 0 && fanout == LOG) {
 		while (!log_has_room(swept, frame.n)) sweep();
 		log_append(frame);
+		return;
+	}
+	if (user.n == 0 && fanout == URING) {
+		for (int fd = 1; fd <= highest; fd++) {
+			if (conns[fd].state != MEMBER) continue;
+			if (conns[fd].out) conn_keep(&conns[fd], frame.p, frame.n);
+			else uring_send(fd, uring_sent, frame);
+		}
+		uring_flush(uring_sent, frame);
 		return;
 	}
 	if (user.n == 0) {
@@ -290,6 +311,10 @@ static void make_tables(void) {
 	if (!conns || !users || !sent_up_to) die("calloc");
 	hashes--;
 	if (fanout == LOG) log_make();
+	if (fanout == URING && !uring_make()) {
+		perror("io_uring is not there, so send() is what sends");
+		fanout = SEND;
+	}
 }
 
 void loop(int listener, int wake) {

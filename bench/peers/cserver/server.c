@@ -232,7 +232,7 @@ static int start(const struct addrinfo *a, int backlog) {
 
 static const char usage[] =
 	"usage: cserver [--port P] [--processes N] [--address A] [--backlog N]\n"
-	"               [--fanout send|log]\n"
+	"               [--fanout send|log|uring]\n"
 	"\n"
 	"A WebSocket server in plain C: /echo sends back what comes; at any other\n"
 	"path, ?token=USER answers heartbeats and gets what is pushed through HTTP.\n"
@@ -244,12 +244,14 @@ static const char usage[] =
 	"  --backlog N    of connections not accepted yet (4096)\n"
 	"  --fanout HOW   broadcasts leave: send: each by one send() for each member;\n"
 	"                 log: from a shared log, in slices of 512 members, so that\n"
-	"                 what waits for a member leaves in one send() (send)\n";
+	"                 what waits for a member leaves in one send(); uring: each,\n"
+	"                 for 512 members by one system call (send)\n";
 
 static enum fanout fanout_of(const char *s) {
 	if (strcmp(s, "send") == 0) return SEND;
 	if (strcmp(s, "log") == 0) return LOG;
-	fprintf(stderr, "--fanout: want send or log, got \"%s\"\n", s);
+	if (strcmp(s, "uring") == 0) return URING;
+	fprintf(stderr, "--fanout: want send, log or uring, got \"%s\"\n", s);
 	exit(2);
 }
 

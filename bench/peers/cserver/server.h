@@ -1,7 +1,7 @@
-// The five parts of the server: text.c knows encodings and no sockets, log.c
-// keeps broadcasts, loop.c owns the connections of a process, protocol.c says
-// what requests and frames do, and server.c starts processes and passes messages
-// between them.
+// The six parts of the server: text.c knows encodings and no sockets, log.c
+// keeps broadcasts, uring.c sends many at once, loop.c owns the connections of a
+// process, protocol.c says what requests and frames do, and server.c starts
+// processes and passes messages between them.
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -65,12 +65,26 @@ bool log_since(uint64_t at, struct text *rest);
 // log_frame_end is the end of the frame that has the byte at.
 size_t log_frame_end(struct text frames, size_t at);
 
+// ---- uring.c
+
+// uring_make returns false where the kernel does not offer it.
+bool uring_make(void);
+
+// uring_send queues a frame for a socket. What has become of each is told to done,
+// by itself or by uring_flush, which has to come before the frame is gone: result
+// is how many bytes were sent, or less than 0 and an errno.
+void uring_send(int fd, void (*done)(int fd, struct text frame, int result), struct text frame);
+
+// uring_flush sends all that is queued.
+void uring_flush(void (*done)(int fd, struct text frame, int result), struct text frame);
+
 // ---- loop.c
 
 // How broadcasts leave.
 enum fanout {
 	SEND, // each at once, by one send() for each member
 	LOG,  // from the log, where each member has its own position
+	URING, // each at once, for many members by one system call
 };
 extern enum fanout fanout;
 

@@ -58,12 +58,8 @@ var servers = map[string]server{
 	baseline: {command: func(s *settings, port string) []string {
 		return []string{filepath.Join(s.peers, "bin/cserver"), "--port", port}
 	}},
-	sharedLog: {
-		command: func(s *settings, port string) []string {
-			return []string{filepath.Join(s.peers, "bin/cserver"), "--fanout", "log", "--port", port}
-		},
-		not: []string{heartbeat, sparse, connect, storm, idle},
-	},
+	sharedLog: fanout("log"),
+	"c-uring": fanout("uring"),
 	"carillon": {command: func(s *settings, port string) []string {
 		return []string{s.carillon, "serve", "--config", s.config, "--server.address=127.0.0.1", "--server.port=" + port}
 	}},
@@ -102,6 +98,16 @@ func serverNames() []string {
 		return 0
 	})
 	return names
+}
+
+// fanout is the C server with another way to broadcast.
+func fanout(how string) server {
+	return server{
+		command: func(s *settings, port string) []string {
+			return []string{filepath.Join(s.peers, "bin/cserver"), "--fanout", how, "--port", port}
+		},
+		not: []string{heartbeat, sparse, connect, storm, idle},
+	}
 }
 
 func ofGo(pkg string) server {

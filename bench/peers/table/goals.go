@@ -20,7 +20,7 @@ type goal struct {
 const ours = "carillon"
 
 // own are the servers that are no peers.
-var own = []string{ours, "c", "c-log"}
+var own = []string{ours, "c", "c-log", "c-uring"}
 
 var goals = []goal{
 	{"broadcast", "one at a time, one loop: frames/s over those of a C loop of send()", 0.95, true, 2, benched(fanout+"/loops=1/lone", "send_x_C", "C_frames/s")},
