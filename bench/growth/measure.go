@@ -71,8 +71,8 @@ func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, dur
 		return r, err
 	}
 	if m := r.Measured; r.Setup.Connected != l.Connections || m.OK != m.Expected || m.Closed != 0 {
-		return r, fmt.Errorf("%d of %d are connected, %d of %d messages have come, %d connections were closed",
-			r.Setup.Connected, l.Connections, m.OK, m.Expected, m.Closed)
+		return r, fmt.Errorf("%d of %d are connected, %d of %d messages have come, %d connections were closed: %v",
+			r.Setup.Connected, l.Connections, m.OK, m.Expected, m.Closed, r.Causes)
 	}
 	// The next load begins with nobody there.
 	for {

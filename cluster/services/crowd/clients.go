@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,6 +108,7 @@ type Result struct {
 	Setup    Counts
 	Measured Counts
 	P50, P99 time.Duration
+	Causes   map[string]int // of what failed, and how often
 }
 
 // Finish waits for the load to end and returns what became of it.
@@ -120,8 +122,11 @@ func (c *Clients) Finish() (r Result, err error) {
 	var report struct {
 		Verdict   string
 		Scenarios []struct {
-			Setup, Measured struct{ Counts Counts }
-			Latency         struct {
+			Setup, Measured struct {
+				Counts Counts
+				Causes map[string]int
+			}
+			Latency struct {
 				Latency struct {
 					P50 float64 `json:"p50_ms"`
 					P99 float64 `json:"p99_ms"`
@@ -136,9 +141,17 @@ func (c *Clients) Finish() (r Result, err error) {
 		return r, fmt.Errorf("a report of %d scenarios", len(report.Scenarios))
 	}
 	s := report.Scenarios[0]
+	causes := maps.Clone(s.Setup.Causes)
+	for cause, n := range s.Measured.Causes {
+		if causes == nil {
+			causes = make(map[string]int)
+		}
+		causes[cause] += n
+	}
 	ms := func(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
 	return Result{
 		Verdict: report.Verdict, Setup: s.Setup.Counts, Measured: s.Measured.Counts,
 		P50: ms(s.Latency.Latency.P50), P99: ms(s.Latency.Latency.P99),
+		Causes: causes,
 	}, nil
 }

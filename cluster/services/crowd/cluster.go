@@ -67,6 +67,9 @@ func (c *Cluster) serve(path string, gateways int) error {
 	c.cmd = exec.Command(path, "serve", "--processes="+strconv.Itoa(gateways), "--server.port=0", "--server.address="+services.Host,
 		"--server.node-id=crowd", "--server.event-loops=1", "--server.drain-window=0s", "--websocket.heartbeat-timeout=10m",
 		"--auth.mode=jwt", "--log.level=warn",
+		// Among a hundred processes on a few cores an answer may take seconds, and who is
+		// late is not dead.
+		"--cluster.lease=1m", "--server.handshake-timeout=1m",
 		"--spring.data.redis.host="+services.Host, "--spring.data.redis.port="+strconv.Itoa(c.redis.Port()), "--spring.data.redis.timeout=5s")
 	c.cmd.Env = append(os.Environ(), "CARILLON_SPRING_RABBITMQ_ADDRESSES="+c.rabbit.URL("/"), "AUTH_JWT_SECRET="+secret)
 	c.cmd.Dir = os.TempDir() // where there is no configuration file

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,6 +117,9 @@ func judge(o options, r crowd.Result, w io.Writer) error {
 	fmt.Fprintf(w, "heartbeats   %d of %d acknowledged, p50 %.3f ms, p99 %.1f ms\n", beats.OK, beats.Expected,
 		float64(r.P50.Microseconds())/1000, float64(r.P99.Microseconds())/1000)
 	fmt.Fprintf(w, "broadcast    reached %d of %d\n", got, o.count)
+	for _, cause := range slices.Sorted(maps.Keys(r.Causes)) {
+		fmt.Fprintf(w, "failed       %d × %s\n", r.Causes[cause], cause)
+	}
 	fmt.Fprintf(w, "verdict      of the load tester: %s\n", r.Verdict)
 	if r.Setup.Connected != o.count || beats.OK != beats.Expected || got != o.count {
 		return errors.New("not everybody got everything")
