@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
 	PUBLISHERS = 16, // each has a request under way at a time
@@ -17,6 +18,8 @@ enum {
 };
 
 struct counted counted;
+// publisher: fd 0 is none, before the first broadcast and when the server has
+// closed one that was idle.
 static struct publisher {
 	int fd;
 	bool busy;
@@ -66,7 +69,7 @@ void take(struct conn *c, const uint8_t *p, size_t n) {
 	}
 }
 
-void listen_on(int ep) {
+void make_request(void) {
 	request = malloc((size_t)settings.size + 512);
 	char *body = malloc((size_t)settings.size + 1);
 	if (!request || !body) die("malloc");
@@ -77,14 +80,15 @@ void listen_on(int ep) {
 	                               "Content-Length: %zu\r\n\r\n{\"message\":\"%s\"}",
 	                               settings.port, strlen("{\"message\":\"\"}") + (size_t)settings.size, body);
 	free(body);
-	for (int i = 0; i < PUBLISHERS; i++) {
-		publishers[i].fd = socket_to(0, 0);
-		struct epoll_event e = {.events = EPOLLIN, .data.u32 = (uint32_t)(settings.audience + settings.bystanders + i)};
-		if (epoll_ctl(ep, EPOLL_CTL_ADD, publishers[i].fd, &e) < 0) die("epoll_ctl");
-	}
 }
 
-void publish(int window, uint64_t *due, uint64_t every) {
+static void open_publisher(int ep, int i) {
+	publishers[i].fd = socket_to(0, 0);
+	struct epoll_event e = {.events = EPOLLIN, .data.u32 = (uint32_t)(settings.audience + settings.bystanders + i)};
+	if (epoll_ctl(ep, EPOLL_CTL_ADD, publishers[i].fd, &e) < 0) die("epoll_ctl");
+}
+
+void publish(int ep, int window, uint64_t *due, uint64_t every) {
 	for (int i = 0; i < PUBLISHERS && counted.published - counted.delivered < (uint64_t)window; i++) {
 		struct publisher *p = &publishers[i];
 		if (p->busy) continue;
@@ -92,6 +96,7 @@ void publish(int window, uint64_t *due, uint64_t every) {
 			if (now() < *due) return;
 			*due += every;
 		}
+		if (p->fd == 0) open_publisher(ep, i);
 		counted.published++;
 		p->busy = true;
 		if (send(p->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size) die("publish");
@@ -101,7 +106,12 @@ void publish(int window, uint64_t *due, uint64_t every) {
 static void accepted(struct publisher *p) {
 	static const char status[] = "HTTP/1.1 200 ";
 	ssize_t n = recv(p->fd, p->answer + p->have, sizeof p->answer - p->have, 0);
-	if (n <= 0) fail("the server closed a connection that publishes");
+	if (n <= 0 && p->busy) fail("the server closed a connection that publishes");
+	if (n <= 0) {
+		close(p->fd); // which ends that epoll watches it
+		p->fd = 0;
+		return;
+	}
 	p->have += (size_t)n;
 	if (!memmem(p->answer, p->have, "\r\n\r\n", 4)) {
 		if (p->have == sizeof p->answer) fail("the answer to a broadcast is too long");

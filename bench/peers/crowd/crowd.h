@@ -47,12 +47,13 @@ extern struct counted counted;
 // take counts what a connection of the audience received.
 void take(struct conn *c, const uint8_t *p, size_t n);
 
-// listen_on watches the connections that publish.
-void listen_on(int ep);
+// make_request makes what publishes a broadcast.
+void make_request(void);
 
-// publish keeps as many broadcasts under way as there are less than window, of
-// those that are due: all of them, or none before a time.
-void publish(int window, uint64_t *due, uint64_t every);
+// publish begins with as many broadcasts as are missing to window under way; with
+// every, only with those that are due, and counts due up. ep watches the
+// connections that publish.
+void publish(int ep, int window, uint64_t *due, uint64_t every);
 
 // heard is what an event of the audience's epoll is about: a connection or a
 // publisher that can be read.

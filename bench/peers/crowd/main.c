@@ -96,7 +96,7 @@ static void measure(int ep, int window, uint64_t every, double warmup, double se
 			fflush(stdout);
 		}
 		if (t >= end) break;
-		if (window > 0) publish(window, &due, every);
+		if (window > 0) publish(ep, window, &due, every);
 		uint64_t next = begun ? end : begin;
 		if (every > 0 && due < next) next = due;
 		int ms = next == UINT64_MAX ? -1 : until_due(next);
@@ -179,7 +179,7 @@ int main(int argc, char **argv) {
 	conns = calloc((size_t)(settings.audience + settings.bystanders + 1), sizeof *conns);
 	if (!conns) die("calloc");
 	double seconds = connect_all(ep);
-	if (settings.audience > 0) listen_on(ep);
+	if (settings.audience > 0) make_request();
 	struct epoll_event e = {.events = EPOLLIN, .data.u32 = STDIN};
 	setvbuf(stdin, NULL, _IONBF, 0); // what is read ahead wakes nobody
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, 0, &e) < 0) die("epoll_ctl");
