@@ -49,7 +49,7 @@ func runChild() int {
 }
 
 // startChild starts a gateway in a process of its own.
-func startChild(b *testing.B) (addr string, pid int) {
+func startChild(b testing.TB) (addr string, pid int) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childVariable+"=1")
@@ -79,7 +79,7 @@ func startChild(b *testing.B) (addr string, pid int) {
 }
 
 // dialMany opens sessions of as many users.
-func dialMany(b *testing.B, addr string, n int) []net.Conn {
+func dialMany(b testing.TB, addr string, n int) []net.Conn {
 	b.Helper()
 	conns := make([]net.Conn, n)
 	b.Cleanup(func() {

@@ -229,6 +229,9 @@ func (s *Server) run(ctx context.Context) error {
 	if s.opt.OnListen != nil {
 		s.opt.OnListen(addr)
 	}
+	var background sync.WaitGroup
+	defer background.Wait()
+	background.Go(func() { s.reclaim(s.handlerCtx) })
 
 	select {
 	case <-ctx.Done():
