@@ -22,7 +22,7 @@ type meddling struct {
 }
 
 func (h meddling) Closed(ended *Conn, _ Cause) {
-	for i := range 4 {
+	for i := range 30 {
 		m := (*h.all)[h.rnd.IntN(len(*h.all))]
 		if m.c == ended || m.kicked {
 			continue
@@ -73,8 +73,9 @@ func closedMeddles(t *testing.T, mode UringMode, seed uint64) {
 		}
 	}
 	for range 120 {
-		if m := add(); rnd.IntN(2) == 0 {
-			// Nobody will read from this one any more.
+		add()
+		if m := all[rnd.IntN(len(all))]; rnd.IntN(2) == 0 && !m.kicked && !broken[m] {
+			// Nobody reads from this one any more.
 			if err := unix.Shutdown(m.fd, unix.SHUT_RD); err != nil {
 				t.Fatal(err)
 			}
@@ -120,6 +121,9 @@ func closedMeddles(t *testing.T, mode UringMode, seed uint64) {
 		s.slice(opSends, sweepSends)
 		work()
 	}
+	if len(s.blocked) > 0 {
+		t.Errorf("%d connections are listed as blocked, and nothing waits", len(s.blocked))
+	}
 	for i, m := range all {
 		if broken[m] {
 			continue
@@ -130,7 +134,8 @@ func closedMeddles(t *testing.T, mode UringMode, seed uint64) {
 			t.Errorf("%s: close code %d, closed by the handler: %v", what, code, m.kicked)
 		}
 	}
-	if s.count.blocked == 0 || s.count.closed[CauseTransport] != uint64(len(broken)) {
+	// Some of the broken ones were closed by the handler meanwhile.
+	if s.count.blocked == 0 || s.count.closed[CauseTransport] < uint64(len(broken)/2) {
 		t.Errorf("%d times blocked, %d of %d broken connections noticed: the test tests nothing", s.count.blocked, s.count.closed[CauseTransport], len(broken))
 	}
 }

@@ -174,7 +174,8 @@ func (u *uring) submit() ([]int32, error) {
 	var err error
 	atomic.StoreUint32(u.sqTail, u.tail)
 	for untaken+pending > 0 {
-		n, _, e := syscall.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), uintptr(untaken), uintptr(untaken+pending), uringGetEvents, 0, 0)
+		// Like rawSend without Go's scheduler, which would give the processor away.
+		n, _, e := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), uintptr(untaken), uintptr(untaken+pending), uringGetEvents, 0, 0)
 		switch {
 		case e == 0 && (n > 0 || untaken == 0):
 			untaken -= int(n)

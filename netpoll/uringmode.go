@@ -37,7 +37,7 @@ func (r *Reactor) openRings() error {
 		return nil
 	}
 	for range r.opt.Loops {
-		ring, err := r.newRing(sweepSendsMax)
+		ring, err := r.newRing(uringSends)
 		if err == nil {
 			r.rings = append(r.rings, ring)
 			continue
