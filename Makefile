@@ -1,4 +1,4 @@
-# carillon: make run · make cluster · make million · make growth · make test · make bench · make lint · make build
+# carillon: make run · make cluster · make million · make growth · make soak · make test · make bench · make lint · make build
 SHELL := /bin/bash
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 COUNTS ?= 1000,10000,100000,1000000
 
-.PHONY: run cluster million growth build test race lint fuzz bench microbench docs setup clean
+.PHONY: run cluster million growth soak build test race lint fuzz bench microbench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -31,6 +31,11 @@ million: build
 growth: build
 	$(GO) build -o bin/growth ./bench/growth
 	@bin/growth --counts $(COUNTS)
+
+## soak: a gateway under heartbeats of CONNS connections (10,000) for DURATION (1h); fails when memory grows or somebody is lost
+soak: build
+	$(GO) build -o bin/soak ./bench/soak
+	@bin/soak --connections $(or $(CONNS),10000) --duration $(or $(DURATION),1h)
 
 ## test: everything, installing what is missing; the load harness apart, because it watches the clock
 test: setup lint

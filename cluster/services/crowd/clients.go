@@ -108,7 +108,8 @@ type Result struct {
 	Setup    Counts
 	Measured Counts
 	P50, P99 time.Duration
-	Causes   map[string]int // of what failed, and how often
+	Seconds  []time.Duration // p99 of each measured second
+	Causes   map[string]int  // of what failed, and how often
 }
 
 // Finish waits for the load to end and returns what became of it.
@@ -132,6 +133,10 @@ func (c *Clients) Finish() (r Result, err error) {
 					P99 float64 `json:"p99_ms"`
 				}
 			}
+			Series []struct {
+				Phase string
+				P99   float64 `json:"p99_ms"`
+			}
 		}
 	}
 	if err := json.Unmarshal(text, &report); err != nil {
@@ -149,9 +154,15 @@ func (c *Clients) Finish() (r Result, err error) {
 		causes[cause] += n
 	}
 	ms := func(v float64) time.Duration { return time.Duration(v * float64(time.Millisecond)) }
+	var seconds []time.Duration
+	for _, p := range s.Series {
+		if p.Phase == "measure" {
+			seconds = append(seconds, ms(p.P99))
+		}
+	}
 	return Result{
 		Verdict: report.Verdict, Setup: s.Setup.Counts, Measured: s.Measured.Counts,
 		P50: ms(s.Latency.Latency.P50), P99: ms(s.Latency.Latency.P99),
-		Causes: causes,
+		Seconds: seconds, Causes: causes,
 	}, nil
 }

@@ -28,7 +28,7 @@ const (
 )
 
 // Cluster is gateways on one port, under one supervisor, with a Redis and a RabbitMQ
-// of their own. Any goroutine.
+// of their own; or one gateway alone. Any goroutine.
 type Cluster struct {
 	redis  *services.Redis
 	rabbit *services.RabbitMQ
@@ -57,21 +57,34 @@ func Start(ctx context.Context, path string, gateways int) (_ *Cluster, err erro
 	if c.rabbit, err = services.StartRabbitMQ(ctx, services.RabbitOptions{}); err != nil {
 		return nil, err
 	}
-	if err = c.serve(path, gateways); err != nil {
+	err = c.serve(path, []string{"CARILLON_SPRING_RABBITMQ_ADDRESSES=" + c.rabbit.URL("/")},
+		"--processes="+strconv.Itoa(gateways), "--server.node-id=crowd", "--server.event-loops=1", "--websocket.heartbeat-timeout=10m",
+		// Among a hundred processes on a few cores an answer may take seconds, and who is
+		// late is not dead.
+		"--cluster.lease=1m", "--server.handshake-timeout=1m",
+		"--spring.data.redis.host="+services.Host, "--spring.data.redis.port="+strconv.Itoa(c.redis.Port()), "--spring.data.redis.timeout=5s")
+	if err != nil {
 		return nil, err
 	}
 	return c, c.whole(ctx, gateways)
 }
 
-func (c *Cluster) serve(path string, gateways int) error {
-	c.cmd = exec.Command(path, "serve", "--processes="+strconv.Itoa(gateways), "--server.port=0", "--server.address="+services.Host,
-		"--server.node-id=crowd", "--server.event-loops=1", "--server.drain-window=0s", "--websocket.heartbeat-timeout=10m",
-		"--auth.mode=jwt", "--log.level=warn",
-		// Among a hundred processes on a few cores an answer may take seconds, and who is
-		// late is not dead.
-		"--cluster.lease=1m", "--server.handshake-timeout=1m",
-		"--spring.data.redis.host="+services.Host, "--spring.data.redis.port="+strconv.Itoa(c.redis.Port()), "--spring.data.redis.timeout=5s")
-	c.cmd.Env = append(os.Environ(), "CARILLON_SPRING_RABBITMQ_ADDRESSES="+c.rabbit.URL("/"), "AUTH_JWT_SECRET="+secret)
+// Alone starts one gateway of the program at path, which is no cluster. It runs as it
+// does by default, but that clients need tokens. env are further variables for it, as
+// KEY=value.
+func Alone(path string, env ...string) (*Cluster, error) {
+	c := &Cluster{log: &tail{}}
+	if err := c.serve(path, env); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+// serve starts the program and waits until it listens.
+func (c *Cluster) serve(path string, env []string, args ...string) error {
+	c.cmd = exec.Command(path, append([]string{"serve", "--server.port=0", "--server.address=" + services.Host,
+		"--server.drain-window=0s", "--auth.mode=jwt", "--log.level=warn"}, args...)...)
+	c.cmd.Env = append(append(os.Environ(), "AUTH_JWT_SECRET="+secret), env...)
 	c.cmd.Dir = os.TempDir() // where there is no configuration file
 	c.cmd.Stderr = c.log
 	out, err := c.cmd.StdoutPipe()
@@ -83,7 +96,7 @@ func (c *Cluster) serve(path string, gateways int) error {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("the gateways did not start: %s", c.log)
+		return fmt.Errorf("no gateway has started: %s", c.log)
 	}
 	c.port = strings.TrimSpace(line[strings.LastIndexByte(line, ':')+1:])
 	return nil
@@ -111,6 +124,10 @@ func (c *Cluster) Port() string { return c.port }
 
 func (c *Cluster) pid() int { return c.cmd.Process.Pid }
 
+// Resident returns what memory the gateways have, in bytes, and what their share of it
+// is, where processes have pages in common.
+func (c *Cluster) Resident() (rss, pss int64, err error) { return resident(c.pid()) }
+
 // CPU returns the processor time that the gateways have used.
 func (c *Cluster) CPU() time.Duration { return cpuTime(c.pid()) }
 
@@ -130,6 +147,23 @@ func (c *Cluster) call(ctx context.Context, method, path, body string) (string, 
 		err = fmt.Errorf("%s %s: %s: %.200s", method, path, res.Status, answer)
 	}
 	return string(answer), err
+}
+
+// Metrics reads what a gateway says of itself at /metrics: metrics without labels, by
+// name. Of several gateways some one answers.
+func (c *Cluster) Metrics(ctx context.Context) (map[string]float64, error) {
+	text, err := c.call(ctx, "GET", "/metrics", "")
+	if err != nil {
+		return nil, err
+	}
+	values := make(map[string]float64)
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if v, err := strconv.ParseFloat(value, 64); err == nil {
+			values[name] = v
+		}
+	}
+	return values, nil
 }
 
 // whole waits until all gateways are members of the cluster.

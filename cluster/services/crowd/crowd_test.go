@@ -32,6 +32,12 @@ func TestProcess(t *testing.T) {
 	if n := anonymous(0); n != 0 {
 		t.Errorf("no process has %d bytes", n)
 	}
+	if rss, pss, err := resident(os.Getpid()); err != nil || pss < 1<<20 || rss < pss {
+		t.Errorf("this process has %d bytes, its share %d, %v", rss, pss, err)
+	}
+	if _, _, err := resident(1 << 30); err == nil {
+		t.Error("no error of a process that is not there")
+	}
 	before := cpuTime(os.Getpid())
 	for start := time.Now(); cpuTime(os.Getpid()) < before+20*time.Millisecond; {
 		if time.Since(start) > 30*time.Second {

@@ -1,7 +1,7 @@
 package crowd
 
 import (
-	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,19 +32,33 @@ func family(pid int, do func(pid int)) {
 // the program's text is shared.
 func anonymous(pid int) (n int64) {
 	family(pid, func(pid int) {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return
-		}
-		defer f.Close()
-		for lines := bufio.NewScanner(f); lines.Scan(); {
-			if rest, ok := strings.CutPrefix(lines.Text(), "RssAnon:"); ok {
-				kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-				n += kb << 10
-			}
-		}
+		values, _ := kilobytes(fmt.Sprintf("/proc/%d/status", pid))
+		n += values["RssAnon"]
 	})
 	return n
+}
+
+// resident sums up the memory of a process and its descendants, in bytes, and their
+// shares of it.
+func resident(pid int) (rss, pss int64, err error) {
+	family(pid, func(pid int) {
+		values, e := kilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		rss, pss, err = rss+values["Rss"], pss+values["Pss"], errors.Join(err, e)
+	})
+	return rss, pss, err
+}
+
+// kilobytes reads the lines of a file that end in kB, as bytes.
+func kilobytes(path string) (map[string]int64, error) {
+	text, err := os.ReadFile(path)
+	values := make(map[string]int64)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[2] == "kB" {
+			kb, _ := strconv.ParseInt(fields[1], 10, 64)
+			values[strings.TrimSuffix(fields[0], ":")] = kb << 10
+		}
+	}
+	return values, err
 }
 
 // cpuTime sums up the processor time of the threads of a process and its descendants.

@@ -1,7 +1,6 @@
 package crowd
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"os"
@@ -62,18 +61,15 @@ func Judge(count int, w io.Writer) (r Room, err error) {
 
 // meminfo reads a value of /proc/meminfo in bytes.
 func meminfo(key string) (int64, error) {
-	f, err := os.Open("/proc/meminfo")
+	values, err := kilobytes("/proc/meminfo")
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if name, rest, ok := strings.Cut(lines.Text(), ":"); ok && name == key {
-			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-			return n << 10, err
-		}
+	n, ok := values[key]
+	if !ok {
+		return 0, fmt.Errorf("/proc/meminfo has no %s", key)
 	}
-	return 0, fmt.Errorf("/proc/meminfo has no %s", key)
+	return n, nil
 }
 
 func readNumber(path string) (int64, error) {

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"carillon/cluster/services/crowd"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// build makes the program.
+func build(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "carillon")
+	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+// output is what a run shows. Any goroutine.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+	on func(text string) // called with all of it when there is more
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.b.Write(p)
+	if o.on != nil {
+		o.on(o.b.String())
+	}
+	return len(p), nil
+}
+
+// TestSoak runs for seconds, as the command does for an hour: once undisturbed, once
+// with somebody kicked.
+func TestSoak(t *testing.T) {
+	// What a gateway that has just started needs in its first seconds is no leak.
+	o := options{carillon: build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
+		look: 100 * time.Millisecond, line: time.Second, growth: 1 << 20}
+	var out output
+	if err := o.run(t.Context(), &out); err != nil {
+		t.Fatalf("%v\n%s", err, &out.b)
+	}
+	if n := strings.Count(out.b.String(), "s        50 "); n < 3 {
+		t.Errorf("%d lines with 50 sessions in\n%s", n, &out.b)
+	}
+	if !strings.Contains(out.b.String(), "passed: nobody of 50 was lost, all 300 heartbeats were answered") {
+		t.Errorf("got\n%s", &out.b)
+	}
+
+	var kick sync.Once
+	out = output{on: func(text string) {
+		if !strings.Contains(text, "RSS") {
+			return
+		}
+		kick.Do(func() {
+			var at string
+			if _, err := fmt.Sscanf(text, "gateway at %s", &at); err != nil {
+				t.Error(err)
+			}
+			res, err := http.Post("http://"+strings.TrimSuffix(at, ",")+"/websocket/kick/user/u7", "", nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+				t.Error(res.Status, err)
+			}
+		})
+	}}
+	if err := o.run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "50 of 50 were connected, 1 of them lost") {
+		t.Errorf("with somebody kicked: %v\n%s", err, &out.b)
+	}
+}
+
+// TestJudge fails for memory that grows, and for those who were lost or not answered.
+func TestJudge(t *testing.T) {
+	o := options{connections: 1000, growth: 50}
+	good := crowd.Result{Setup: crowd.Counts{Connected: 1000}, Measured: crowd.Counts{Expected: 9, OK: 9}}
+	lost, silent, few, nothing := good, good, good, good
+	lost.Measured.Closed = 1
+	silent.Measured.OK = 8
+	few.Setup.Connected = 999
+	nothing.Measured = crowd.Counts{}
+	for name, c := range map[string]struct {
+		growth float64 // bytes a connection in an hour
+		result crowd.Result
+		want   string // "" is none
+	}{
+		"flat":          {0, good, ""},
+		"a little":      {40, good, ""},
+		"a leak":        {60, good, "memory grew by 6"},
+		"shrinks":       {-1000, good, ""},
+		"lost":          {0, lost, "1 of them lost"},
+		"not answered":  {0, silent, "8 of 9 heartbeats answered"},
+		"not connected": {0, few, "999 of 1000 were connected"},
+		"no heartbeats": {0, nothing, "0 of 0 heartbeats"},
+		"both":          {60, lost, "1 of them lost"},
+	} {
+		var samples []sample
+		for at := time.Duration(0); at <= time.Hour; at += 10 * time.Second {
+			breath := float64(at / time.Second % 60 * 100) // of a heap
+			samples = append(samples, sample{at: at, sessions: 1000, rss: int64(30e6 + c.growth*1000*at.Hours() + breath)})
+		}
+		var out bytes.Buffer
+		switch err := o.judge(samples, c.result, &out); {
+		case c.want == "" && (err != nil || !strings.Contains(out.String(), "passed")):
+			t.Errorf("%s: %v\n%s", name, err, &out)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(out.String(), "passed")):
+			t.Errorf("%s: %v, want %q\n%s", name, err, c.want, &out)
+		}
+	}
+}
+
+// TestTenths takes the ends apart.
+func TestTenths(t *testing.T) {
+	var all []time.Duration
+	for i := range 40 {
+		all = append(all, time.Duration(i))
+	}
+	if first, last := tenths(all); first != 2 || last != 38 {
+		t.Errorf("got %d and %d", first, last)
+	}
+	if first, last := tenths(nil); first != 0 || last != 0 {
+		t.Errorf("of nothing %d and %d", first, last)
+	}
+}
+
+// TestCannotStart says why.
+func TestCannotStart(t *testing.T) {
+	o := options{carillon: filepath.Join(t.TempDir(), "missing")}
+	if err := o.run(t.Context(), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "make build") {
+		t.Errorf("without the program: %v", err)
+	}
+	for _, args := range [][]string{{"--connections", "0"}, {"--duration", "0s"}, {"--settle", "-1s"}, {"--beat", "x"}} {
+		if code := command(args); code != 2 {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+	}
+}
