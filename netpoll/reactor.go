@@ -80,6 +80,9 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 func (r *Reactor) Start() (err error) {
 	r.started = time.Now().Add(-Tick)
 	r.setDate(time.Now())
+	if err := widenFDTable(r.opt.MaxConns + 2*reserveFDs); err != nil {
+		return fmt.Errorf("netpoll: make room for descriptors: %w", err)
+	}
 	if err := r.openRings(); err != nil {
 		return err
 	}
