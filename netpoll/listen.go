@@ -90,7 +90,15 @@ func bindPort(addr *net.TCPAddr, port int, share bool) (fd, bound int, err error
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
 		return fd, 0, err
 	}
-	if err := unix.Bind(fd, sa); err != nil {
+	if err = unix.Bind(fd, sa); err == unix.EADDRINUSE {
+		// Connections in TIME_WAIT of a program that did without SO_REUSEPORT. Only
+		// for them: whoever sets SO_REUSEADDR, too, can take the port then.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return fd, 0, err
+		}
+		err = unix.Bind(fd, sa)
+	}
+	if err != nil {
 		return fd, 0, err
 	}
 	bound, err = localPort(fd)

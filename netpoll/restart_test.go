@@ -30,3 +30,31 @@ func TestRestartOnTheSamePort(t *testing.T) {
 	second := startReactor(t, Options{Port: port}, newTestHandler())
 	dial(t, second)
 }
+
+// TestStartOnThePortOfAnotherProgram starts a reactor on a port that a program
+// without SO_REUSEPORT has just left, with a connection in TIME_WAIT: a Java node
+// that is being replaced.
+func TestStartOnThePortOfAnotherProgram(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	served, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = served.Close() // first, so that TIME_WAIT is on this side
+	if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+		t.Fatalf("read: %v, want the end", err)
+	}
+	_ = c.Close()
+	_ = ln.Close()
+	r := startReactor(t, Options{Port: ln.Addr().(*net.TCPAddr).Port}, newTestHandler())
+	dial(t, r)
+}
