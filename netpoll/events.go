@@ -32,6 +32,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	switch v := gc.Context().(type) {
 	case *wakeFor:
 		gc.SetContext(&wakeConn{s})
+		s.mayLinger(gc.Fd())
 		s.attach(v.fd)
 		return nil, gnet.None
 	case *adopted:
@@ -63,13 +64,15 @@ func (r *Reactor) take() bool {
 func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	switch c := gc.Context().(type) {
 	case *Conn:
-		defer c.shard.guard(c)
-		return c.shard.traffic(c)
+		c.shard.traffic(c)
+		c.shard.linger.served()
 	case *wakeConn:
 		// Not guarded: what runs here is our own, but for Handler.Closed, which is
 		// guarded in OnClose.
 		_, _ = gc.Discard(-1)
-		c.shard.run()
+		if more := c.shard.run(); !more {
+			c.shard.linger.served()
+		}
 	}
 	return gnet.None
 }

@@ -21,6 +21,9 @@ import (
 // TestMain runs the tests, and fails them when a goroutine or a descriptor is
 // left. With NETPOLL_CHILD set the binary is a server for a test instead.
 func TestMain(m *testing.M) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.NumCPU() + 2) // loops linger, as those of the gateway
+	}
 	if child := os.Getenv("NETPOLL_CHILD"); child != "" {
 		if err := runChild(child); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -34,6 +34,7 @@ type Reactor struct {
 	date      atomic.Pointer[[]byte]
 	period    uint32 // ticks between two looks at the clock
 	draining  atomic.Bool
+	lingers   bool // loops may keep their processors for a while
 	watcher   *watcher
 	rings     []*uring // for loops to come
 	newRing   func(entries int) (*uring, error)
@@ -83,6 +84,7 @@ func (r *Reactor) Start() (err error) {
 	if err := widenFDTable(r.opt.MaxConns + 2*reserveFDs); err != nil {
 		return fmt.Errorf("netpoll: make room for descriptors: %w", err)
 	}
+	r.lingers = runtime.GOMAXPROCS(0) > r.opt.Loops
 	if err := r.openRings(); err != nil {
 		return err
 	}

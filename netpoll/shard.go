@@ -69,6 +69,7 @@ type Shard struct {
 	doomed    []*Conn
 	held      map[*Conn][]byte // bytes that came with an adopted connection and wait for more
 	drain     drain
+	linger    linger
 
 	decoder  *codec.Decoder
 	corked   *Conn // replies to its read are being gathered
@@ -115,6 +116,17 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 // task queue is drained to the end first: a task that queues itself again would
 // starve the sockets.)
 type wakeConn struct{ shard *Shard }
+
+// mayLinger has the loop, which watches fd, linger for events: where it leaves
+// processors for everybody else. Loop only.
+func (s *Shard) mayLinger(fd int) {
+	if !s.r.lingers {
+		return
+	}
+	if err := s.linger.poll.find(fd); err != nil {
+		s.opt.Logger.Debug("the event loop does not linger", "err", err)
+	}
+}
 
 // attach gives the shard its wake socket. Loop only.
 func (s *Shard) attach(fd int) {
@@ -173,18 +185,18 @@ func (s *Shard) onWritable(h Handle) {
 const smallBatch = 1024
 
 // run does one slice of the shard's work: a short one, unless nothing has come in
-// for a while. Loop only.
-func (s *Shard) run() {
+// for a while. It tells whether more is to be done, for which it has rung. Loop only.
+func (s *Shard) run() (more bool) {
 	if s.quiet++; s.quiet == 1 {
 		s.sends = sweepSends
 	} else if s.quiet > quietSlices {
 		s.sends = min(2*s.sends, sweepSendsMax)
 	}
-	s.slice(opSends, s.sends)
+	return s.slice(opSends, s.sends)
 }
 
 // slice is run with at most so many sends for operations and in the sweep.
-func (s *Shard) slice(ops, sends int) {
+func (s *Shard) slice(ops, sends int) (more bool) {
 	s.mu.Lock()
 	tickDue := s.tickDue
 	s.tickDue = false
@@ -221,14 +233,15 @@ func (s *Shard) slice(ops, sends int) {
 	}
 
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable) {
 		if s.wakeFD >= 0 {
 			s.ring()
 		}
-	} else {
-		s.armed = false
+		return true
 	}
-	s.mu.Unlock()
+	s.armed = false
+	return false
 }
 
 // admit makes a connection of an accepted socket. Loop only.

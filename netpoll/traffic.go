@@ -13,10 +13,11 @@ import (
 )
 
 // traffic handles the bytes that came in for c.
-func (s *Shard) traffic(c *Conn) gnet.Action {
+func (s *Shard) traffic(c *Conn) {
+	defer s.guard(c)
 	buf, _ := c.gc.Peek(-1)
 	if len(buf) == 0 {
-		return gnet.None
+		return
 	}
 	s.quiet = 0
 	if c.has(flagHeld) {
@@ -27,7 +28,6 @@ func (s *Shard) traffic(c *Conn) gnet.Action {
 		_, _ = c.gc.Discard(used)
 	}
 	s.reap()
-	return gnet.None
 }
 
 // feedHeld is feed for bytes that are not in gnet's buffer.

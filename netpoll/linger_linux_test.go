@@ -1,0 +1,340 @@
+package netpoll
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/metrics"
+	"testing"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+
+	"carillon/codec"
+)
+
+// lingering starts a reactor whose loops may linger, and sees that they do.
+func lingering(t *testing.T, loops int) (*Reactor, *testHandler) {
+	t.Helper()
+	before := runtime.GOMAXPROCS(loops + 2)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) }) // after the reactor has stopped
+	h := newTestHandler()
+	r := startReactor(t, Options{Loops: loops}, h)
+	onLoops(t, r, func(s *Shard) {
+		if !s.linger.poll.found() {
+			t.Errorf("loop %d does not linger", s.idx)
+		}
+	})
+	return r, h
+}
+
+// onLoops runs f on every loop, one after the other.
+func onLoops(t *testing.T, r *Reactor, f func(*Shard)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
+	defer cancel()
+	for _, s := range *r.shards.Load() {
+		rc := NewReceipt()
+		rc.expect(1)
+		if err := s.push(op{kind: opCall, call: f, receipt: rc}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rc.Wait(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// busy has clients send and wait for the echo, so that loops linger nearly all the
+// time, until the function it returns is called.
+func busy(t *testing.T, r *Reactor, clients int) (stop func()) {
+	t.Helper()
+	ended := make(chan error, clients)
+	quit := make(chan struct{})
+	for range clients {
+		c := upgraded(t, r.Port())
+		go func() {
+			ended <- func() error {
+				frame := []byte(text("x"))
+				reply := make([]byte, 3)
+				for {
+					select {
+					case <-quit:
+						return nil
+					default:
+					}
+					if _, err := c.nc.Write(frame); err != nil {
+						return err
+					}
+					if _, err := io.ReadFull(c.br, reply); err != nil {
+						return err
+					}
+					time.Sleep(time.Millisecond)
+				}
+			}()
+		}()
+	}
+	return func() {
+		close(quit)
+		for range clients {
+			if err := <-ended; err != nil {
+				t.Errorf("client: %v", err)
+			}
+		}
+	}
+}
+
+// TestLoopsLingerWhereProcessorsAreLeft starts reactors with as many loops as Go
+// may use processors, and with fewer.
+func TestLoopsLingerWhereProcessorsAreLeft(t *testing.T) {
+	before := runtime.GOMAXPROCS(2)
+	defer runtime.GOMAXPROCS(before)
+	for loops, want := range map[int]bool{1: true, 2: false} {
+		r := startReactor(t, Options{Loops: loops}, newTestHandler())
+		onLoops(t, r, func(s *Shard) {
+			if got := s.linger.poll.found(); got != want {
+				t.Errorf("%d loops on 2 processors: loop %d lingers: %v", loops, s.idx, got)
+			}
+		})
+		if err := r.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLingeringTakesNoTask has loops linger while tasks come for gnet, which hears
+// of them by an edge-triggered event.
+func TestLingeringTakesNoTask(t *testing.T) {
+	r, _ := lingering(t, 2)
+	stop := busy(t, r, 4)
+	defer stop()
+	for i := range 200 {
+		for _, s := range *r.shards.Load() {
+			ran := make(chan struct{})
+			err := s.loop.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
+				close(ran)
+				return nil
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-ran:
+			case <-time.After(testPatience):
+				t.Fatalf("task %d of loop %d does not run", i, s.idx)
+			}
+		}
+		time.Sleep(time.Duration(i%7) * 100 * time.Microsecond) // at any point of the loop's round
+	}
+}
+
+// TestLingeringServes pushes, advances clocks and stops while loops linger.
+func TestLingeringServes(t *testing.T) {
+	r, h := lingering(t, 2)
+	stop := busy(t, r, 4)
+	c := dial(t, r)
+	waitFor(t, "the client to be open", func() bool { return len(h.all()) == 5 })
+	ctx, cancel := context.WithTimeout(context.Background(), testPatience)
+	defer cancel()
+	for i := range 100 {
+		send(t, c, "hello")
+		expect(t, c, "hello")
+		rc := NewReceipt()
+		if err := r.CheckDeadlines(rc); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rc.Wait(ctx); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+	}
+	stop()
+	if err := r.Broadcast(codec.NewTextString("bye"), nil); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, c, "bye")
+}
+
+// TestLingeringLeavesTheCollectorAlone has Go's collector stop the world while
+// loops linger.
+func TestLingeringLeavesTheCollectorAlone(t *testing.T) {
+	r, _ := lingering(t, 2)
+	stop := busy(t, r, 2)
+	defer stop()
+	sample := []metrics.Sample{{Name: "/sched/pauses/stopping/gc:seconds"}}
+	total := func() (n uint64, seconds float64) {
+		metrics.Read(sample)
+		h := sample[0].Value.Float64Histogram()
+		for i, count := range h.Counts {
+			n += count
+			if count > 0 {
+				seconds += float64(count) * h.Buckets[i] // the lower bound; that of the first is -Inf
+			}
+		}
+		return n, seconds
+	}
+	n0, s0 := total()
+	for range 50 {
+		runtime.GC()
+	}
+	n, s := total()
+	mean := time.Duration((s - s0) / float64(n-n0) * float64(time.Second))
+	if mean > lingerMost/5 {
+		t.Errorf("the collector waits %v on average for loops that linger for %v", mean, lingerMost)
+	}
+}
+
+// polled is an epoll descriptor as gnet's: a descriptor that is level-triggered and
+// an eventfd that is edge-triggered.
+func polled(t *testing.T) (p *eventPoll, level, edge int) {
+	t.Helper()
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fds := [2]int{}
+	for i, flags := range []uint32{unix.EPOLLIN, unix.EPOLLIN | unix.EPOLLET} {
+		if fds[i], err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fds[i], &unix.EpollEvent{Fd: int32(fds[i]), Events: flags}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		for _, fd := range append(fds[:], ep) {
+			_ = unix.Close(fd)
+		}
+	})
+	p = &eventPoll{}
+	if err := p.find(fds[0]); err != nil {
+		t.Fatal(err)
+	}
+	if p.fd != ep || p.tasks != fds[1] {
+		t.Fatalf("found epoll descriptor %d and eventfd %d, want %d and %d", p.fd, p.tasks, ep, fds[1])
+	}
+	return p, fds[0], fds[1]
+}
+
+func post(t *testing.T, fd int) {
+	t.Helper()
+	if _, err := unix.Write(fd, binary.NativeEndian.AppendUint64(nil, 1)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLookingTakesNothing looks at events and finds them all there again.
+func TestLookingTakesNothing(t *testing.T) {
+	p, level, edge := polled(t)
+	look := func() (n int) {
+		for n = -1; n < 0; n = p.wait(0) { // until no signal comes between
+		}
+		return n
+	}
+	if n := look(); n != 0 {
+		t.Fatalf("%d events where nothing has come", n)
+	}
+	post(t, level)
+	post(t, edge)
+	for i := range 3 {
+		if n := look(); n != 2 {
+			t.Fatalf("look %d: %d events, want 2", i, n)
+		}
+	}
+}
+
+func TestFindsNoPoll(t *testing.T) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	var p eventPoll
+	if err := p.find(fd); err == nil || p.found() {
+		t.Errorf("found descriptor %d, which watches nothing", p.fd)
+	}
+	p.fd = fd // not one to poll, as one that was closed
+	if n := p.wait(0); n != -1 || p.found() {
+		t.Errorf("%d events of what can not be polled; found: %v", n, p.found())
+	}
+}
+
+func TestWatches(t *testing.T) {
+	info := "pos:\t0\nflags:\t02000002\nmnt_id:\t15\n" +
+		"tfd:       12 events: 80000019 data: 000000000000000c  pos:0 ino:43b sdev:e\n" +
+		"tfd:        8 events:       19 data:                8  pos:0 ino:2f sdev:8\n"
+	for _, c := range []struct {
+		info     string
+		fd, edge int
+		ok       bool
+	}{
+		{info, 8, 12, true},
+		{info, 9, 12, false},
+		{info[:len(info)-150], 8, 0, false},
+		{"tfd: 8 events: 19\n", 8, 0, false}, // no gnet without its eventfd
+		{"", 8, 0, false},
+		{"tfd: x events: 19\ntfd:\n", 8, 0, false},
+	} {
+		if edge, ok := watches(c.info, c.fd); ok != c.ok || ok && edge != c.edge {
+			t.Errorf("watches(%q, %d) = %d, %v; want %d, %v", c.info, c.fd, edge, ok, c.edge, c.ok)
+		}
+	}
+}
+
+// TestLingersLessInVain serves events that come one by one when nobody waits for
+// them.
+func TestLingersLessInVain(t *testing.T) {
+	p, level, _ := polled(t)
+	l := linger{poll: *p}
+	looks := 0
+	for range 2000 {
+		if looked := l.skip == 0; looked {
+			looks++
+		}
+		l.served()
+	}
+	// 14 by the arithmetic, and those that a signal ended.
+	if looks < 10 || looks > 100 {
+		t.Errorf("lingered %d times after 2000 events with nothing behind them", looks)
+	}
+	l.skip = 0
+	post(t, level)
+	for l.served(); l.ready < 0; l.served() { // a signal
+	}
+	if l.pause != 0 || l.ready != 1 {
+		t.Errorf("pause %d and %d events ready after one had come, want 0 and 1", l.pause, l.ready)
+	}
+}
+
+// BenchmarkLook is what lingering adds to a batch of events.
+func BenchmarkLook(b *testing.B) {
+	for _, ready := range []bool{false, true} {
+		b.Run(fmt.Sprint("ready=", ready), func(b *testing.B) {
+			ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer unix.Close(ep)
+			fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer unix.Close(fd)
+			if err := unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN}); err != nil {
+				b.Fatal(err)
+			}
+			if ready {
+				if _, err := unix.Write(fd, binary.NativeEndian.AppendUint64(nil, 1)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			p := eventPoll{fd: ep, tasks: -1}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.wait(0)
+			}
+		})
+	}
+}

@@ -1,0 +1,15 @@
+//go:build !linux
+
+package netpoll
+
+import (
+	"errors"
+	"time"
+)
+
+// eventPoll is for Linux alone: elsewhere loops do not linger.
+type eventPoll struct{}
+
+func (*eventPoll) found() bool            { return false }
+func (*eventPoll) find(int) error         { return errors.ErrUnsupported }
+func (*eventPoll) wait(time.Duration) int { return 0 }
