@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reserveFDs is how many descriptors stay free of connections: loops, listeners,
-// log files, the descriptors that an HTTP hand-over needs twice for a moment.
+// reserveFDs is how many descriptors stay free of connections beside those of the
+// listeners: loops, log files, the descriptors that an HTTP hand-over needs twice
+// for a moment.
 const reserveFDs = 128
 
 // connLimit raises the soft descriptor limit to the hard one and returns how
-// many connections fit beside what is open already.
-func connLimit() (int, error) {
+// many connections fit beside the listeners and what is open already.
+func connLimit(listeners int) (int, error) {
 	var lim unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &lim); err != nil {
 		return 0, os.NewSyscallError("getrlimit", err)
@@ -31,7 +32,7 @@ func connLimit() (int, error) {
 		open = len(names)
 	}
 	const most = 1 << 24
-	n := int(min(lim.Cur, most)) - open - reserveFDs
+	n := int(min(lim.Cur, most)) - open - listeners - reserveFDs
 	if n < 1 {
 		return 0, fmt.Errorf("netpoll: descriptor limit %d leaves no room for connections", lim.Cur)
 	}

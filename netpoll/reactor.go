@@ -63,7 +63,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 	if opt.Policy.Path == "" {
 		return nil, errors.New("netpoll: Policy.Path is empty")
 	}
-	limit, err := connLimit()
+	limit, err := connLimit(opt.Loops * listenersPerLoop(opt.Loops))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 func (r *Reactor) Start() (err error) {
 	r.started = time.Now().Add(-Tick)
 	r.setDate(time.Now())
-	if err := widenFDTable(r.opt.MaxConns + 2*reserveFDs); err != nil {
+	if err := widenFDTable(r.opt.MaxConns + r.opt.Loops*listenersPerLoop(r.opt.Loops) + 2*reserveFDs); err != nil {
 		return fmt.Errorf("netpoll: make room for descriptors: %w", err)
 	}
 	r.lingers = runtime.GOMAXPROCS(0) > r.opt.Loops
@@ -139,7 +139,8 @@ func (r *Reactor) startTCP() error {
 	}
 	go func() {
 		defer close(r.loopsDone)
-		r.gnetErr = gnet.Run((*events)(r), "tcp://"+net.JoinHostPort(host, fmt.Sprint(port)), r.gnetOptions()...)
+		addr := "tcp://" + net.JoinHostPort(host, fmt.Sprint(port))
+		r.gnetErr = gnet.Rotate((*events)(r), slices.Repeat([]string{addr}, listenersPerLoop(r.opt.Loops)), r.gnetOptions()...)
 	}()
 	select {
 	case <-r.booted:
