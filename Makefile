@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 COUNTS ?= 1000,10000,100000,1000000
 
-.PHONY: run cluster million growth soak build test race lint fuzz bench microbench docs setup clean
+.PHONY: run cluster million growth soak gc build test race lint fuzz bench microbench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -36,6 +36,11 @@ growth: build
 soak: build
 	$(GO) build -o bin/soak ./bench/soak
 	@bin/soak --connections $(or $(CONNS),10000) --duration $(or $(DURATION),1h)
+
+## gc: what settings of the collector of garbage cost, beside each other; ROUNDS=1 makes it quick
+gc: build
+	$(GO) build -o bin/gc ./bench/gc
+	@bin/gc --rounds $(or $(ROUNDS),3)
 
 ## test: everything, installing what is missing; the load harness apart, because it watches the clock
 test: setup lint

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"regexp"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -109,9 +110,14 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.handlerPanics, s.stats.handlerPanics.Load())
 }
 
+// collectorMetrics are those of Go's runtime that tell what collecting garbage costs: its
+// processor time beside that of everything, and how long it stopped everything.
+var collectorMetrics = regexp.MustCompile(`^/(cpu/classes/(gc/)?total:cpu-seconds|sched/pauses/total/gc:seconds)$`)
+
 // metricsHandler answers GET /metrics in the Prometheus text format.
 func (s *Server) metricsHandler() fasthttp.RequestHandler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(newMetrics(s), newClusterMetrics(s.link), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	golang := collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: collectorMetrics}))
+	reg.MustRegister(newMetrics(s), newClusterMetrics(s.link), golang, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return fasthttpadaptor.NewFastHTTPHandler(promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 }

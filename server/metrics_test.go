@@ -80,6 +80,11 @@ func TestMetricsParse(t *testing.T) {
 			t.Errorf("no carillon_%s", name)
 		}
 	}
+	for _, name := range []string{"go_cpu_classes_gc_total_cpu_seconds_total", "go_cpu_classes_total_cpu_seconds_total", "go_sched_pauses_total_gc_seconds_count"} {
+		if _, ok := values[name]; !ok {
+			t.Errorf("no %s", name)
+		}
+	}
 	for _, name := range []string{"push_queue_depth", "outbound_queue_bytes", "sent_bytes_total"} {
 		for _, loop := range []string{"0", "1"} {
 			if _, ok := values["carillon_"+name+`{loop="`+loop+`"}`]; !ok {

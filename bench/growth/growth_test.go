@@ -7,13 +7,14 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"carillon/cluster/services/crowd"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,11 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestMeasure measures some hundreds, as the command does a million.
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "carillon")
-	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	o := options{carillon: path, rate: 500, heartbeats: 200, window: time.Second, quiet: time.Second, margin: time.Second}
+	o := options{carillon: crowd.Build(t), rate: 500, heartbeats: 200, window: time.Second, quiet: time.Second, margin: time.Second}
 	if err := run(t.Context(), o, []int{200}, dir); err != nil {
 		t.Fatal(err)
 	}

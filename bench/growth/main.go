@@ -20,6 +20,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"carillon/cluster/services/crowd"
 )
 
 func main() {
@@ -50,11 +52,8 @@ func command(args []string) int {
 // run measures each count, and writes both files after each.
 func run(ctx context.Context, o options, counts []int, dir string) error {
 	var err error
-	if o.carillon, err = filepath.Abs(o.carillon); err != nil {
+	if o.carillon, err = crowd.Program(o.carillon); err != nil {
 		return err
-	}
-	if _, err := os.Stat(o.carillon); err != nil {
-		return fmt.Errorf("%w: make build makes it", err)
 	}
 	data, err := read(filepath.Join(dir, "growth.json"), machine())
 	if err != nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -23,11 +21,8 @@ const connectRate = 2000
 // run runs gateway and clients, shows on w what the gateway needs, and returns an error
 // when that was too much.
 func (o options) run(ctx context.Context, w io.Writer) (err error) {
-	if o.carillon, err = filepath.Abs(o.carillon); err != nil {
+	if o.carillon, err = crowd.Program(o.carillon); err != nil {
 		return err
-	}
-	if _, err := os.Stat(o.carillon); err != nil {
-		return fmt.Errorf("%w: make build makes it", err)
 	}
 	c, err := crowd.Alone(o.carillon)
 	if err != nil {

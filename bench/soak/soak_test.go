@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,16 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// build makes the program.
-func build(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "carillon")
-	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
 
 // output is what a run shows. Any goroutine.
 type output struct {
@@ -49,7 +38,7 @@ func (o *output) Write(p []byte) (int, error) {
 // with somebody kicked.
 func TestSoak(t *testing.T) {
 	// What a gateway that has just started needs in its first seconds is no leak.
-	o := options{carillon: build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
+	o := options{carillon: crowd.Build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
 		look: 100 * time.Millisecond, line: time.Second, growth: 1 << 20}
 	var out output
 	if err := o.run(t.Context(), &out); err != nil {

@@ -6,8 +6,11 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent trades a few per cent of CPU, since almost nothing is allocated, for
-// a tenth of the resident memory of an idle session.
+// gcPercent is below Go's 100 because almost nothing is allocated but in storms of
+// connects: it saves a sixth of the resident memory of idle sessions, and the CPU
+// time of a storm with it and with 100 differs by less than from run to run. 25 has
+// twice the collections in a storm for another twelfth. make gc measures them beside
+// each other.
 const gcPercent = 50
 
 // processors is how many of Go's processors a gateway with so many event loops has.

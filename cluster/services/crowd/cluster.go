@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,18 @@ type Cluster struct {
 	port   string
 	wait   func() error
 	log    *tail
+}
+
+// Program returns the absolute path of a program that is there.
+func Program(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: make build makes it", err)
+	}
+	return path, nil
 }
 
 // Start starts as many gateways of the program at path and waits until they are one
@@ -96,7 +109,7 @@ func (c *Cluster) serve(path string, env []string, args ...string) error {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		return fmt.Errorf("no gateway has started: %s", c.log)
+		return fmt.Errorf("the gateways did not start: %s", c.log)
 	}
 	c.port = strings.TrimSpace(line[strings.LastIndexByte(line, ':')+1:])
 	return nil
@@ -128,6 +141,12 @@ func (c *Cluster) pid() int { return c.cmd.Process.Pid }
 // is, where processes have pages in common.
 func (c *Cluster) Resident() (rss, pss int64, err error) { return resident(c.pid()) }
 
+// Peak returns the most memory that a gateway alone has ever had, in bytes.
+func (c *Cluster) Peak() (int64, error) {
+	values, err := kilobytes(fmt.Sprintf("/proc/%d/status", c.pid()))
+	return values["VmHWM"], err
+}
+
 // CPU returns the processor time that the gateways have used.
 func (c *Cluster) CPU() time.Duration { return cpuTime(c.pid()) }
 
@@ -149,8 +168,8 @@ func (c *Cluster) call(ctx context.Context, method, path, body string) (string, 
 	return string(answer), err
 }
 
-// Metrics reads what a gateway says of itself at /metrics: metrics without labels, by
-// name. Of several gateways some one answers.
+// Metrics reads what a gateway says of itself at /metrics, by name and labels. Of several
+// gateways some one answers.
 func (c *Cluster) Metrics(ctx context.Context) (map[string]float64, error) {
 	text, err := c.call(ctx, "GET", "/metrics", "")
 	if err != nil {
@@ -164,6 +183,13 @@ func (c *Cluster) Metrics(ctx context.Context) (map[string]float64, error) {
 		}
 	}
 	return values, nil
+}
+
+// Profile takes a processor profile of a gateway, for so many seconds, in the format of
+// go tool pprof.
+func (c *Cluster) Profile(ctx context.Context, seconds int) ([]byte, error) {
+	text, err := c.call(ctx, "GET", "/debug/pprof/profile?seconds="+strconv.Itoa(seconds), "")
+	return []byte(text), err
 }
 
 // whole waits until all gateways are members of the cluster.

@@ -3,25 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"carillon/cluster/services/crowd"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestSmall does with some hundreds what the command does with a million.
 func TestSmall(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "carillon")
-	if out, err := exec.Command("go", "build", "-o", path, "carillon/cmd/carillon").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	var out bytes.Buffer
-	o := options{carillon: path, count: 300, rate: 300, every: time.Second, hold: 8 * time.Second}
+	o := options{carillon: crowd.Build(t), count: 300, rate: 300, every: time.Second, hold: 8 * time.Second}
 	if err := run(t.Context(), o, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

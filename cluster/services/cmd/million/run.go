@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,12 +18,9 @@ const news = `{"type":"BIZ","code":"NEWS"`
 
 // run does everything and prints what came of it.
 func run(ctx context.Context, o options, w io.Writer) (err error) {
-	path, err := filepath.Abs(o.carillon)
+	path, err := crowd.Program(o.carillon)
 	if err != nil {
 		return err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("%w: make build makes it", err)
 	}
 	room, err := crowd.Judge(o.count, w)
 	if err != nil {
