@@ -7,7 +7,7 @@ FUZZTIME ?= 20s
 BENCHTIME ?= 1s
 COUNTS ?= 1000,10000,100000,1000000
 
-.PHONY: run cluster million growth soak gc build test race lint fuzz bench microbench docs setup clean
+.PHONY: run cluster million growth soak gc pgo build test race lint fuzz bench microbench docs setup clean
 
 ## run: build and serve on port 18001 with the embedded default
 run: build
@@ -41,6 +41,13 @@ soak: build
 gc: build
 	$(GO) build -o bin/gc ./bench/gc
 	@bin/gc --rounds $(or $(ROUNDS),3)
+
+## pgo: a profile of the gateway under a mix of loads, which go build takes into account when it is there
+pgo: build
+	$(GO) build -o bin/pgo ./bench/pgo
+	rm -rf bin/profiles
+	bin/pgo --dir bin/profiles
+	$(GO) tool pprof -proto -output cmd/carillon/default.pgo bin/profiles/*.pb.gz
 
 ## test: everything, installing what is missing; the load harness apart, because it watches the clock
 test: setup lint
