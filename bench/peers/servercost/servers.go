@@ -33,6 +33,13 @@ type server struct {
 const (
 	baseline  = "c"
 	sharedLog = "c-log" // as c, but for broadcasts
+	twice     = "c-2"   // as c, two processes on one port
+)
+
+// Of the gateway.
+const (
+	ours    = "carillon"
+	oneLoop = "carillon-1" // with one event loop instead of one a core
 )
 
 // memberPath is what is connected to, with the number of a connection for its end.
@@ -60,9 +67,17 @@ var servers = map[string]server{
 	}},
 	sharedLog: fanout("log"),
 	"c-uring": fanout("uring"),
-	"carillon": {command: func(s *settings, port string) []string {
-		return []string{s.carillon, "serve", "--config", s.config, "--server.address=127.0.0.1", "--server.port=" + port}
-	}},
+	twice: {
+		command: func(s *settings, port string) []string {
+			return []string{filepath.Join(s.peers, "bin/cserver"), "--processes", "2", "--port", port}
+		},
+		not: allBut(heartbeat, sparse),
+	},
+	ours: {command: gateway},
+	oneLoop: {
+		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.event-loops=1") },
+		not:     allBut(heartbeat, sparse),
+	},
 	"coder":   ofGo("coderserver"),
 	"gorilla": ofGo("gorillaserver"),
 	"gws":     ofGo("gwsserver"),
@@ -100,13 +115,22 @@ func serverNames() []string {
 	return names
 }
 
+// allBut has the steps that a server is not measured at.
+func allBut(steps ...string) []string {
+	return slices.DeleteFunc(slices.Clone(allSteps), func(s string) bool { return slices.Contains(steps, s) })
+}
+
+func gateway(s *settings, port string) []string {
+	return []string{s.carillon, "serve", "--config", s.config, "--server.address=127.0.0.1", "--server.port=" + port}
+}
+
 // fanout is the C server with another way to broadcast.
 func fanout(how string) server {
 	return server{
 		command: func(s *settings, port string) []string {
 			return []string{filepath.Join(s.peers, "bin/cserver"), "--fanout", how, "--port", port}
 		},
-		not: []string{heartbeat, sparse, connect, storm, idle},
+		not: allBut(broadcast, burst, flood, steady),
 	}
 }
 

@@ -17,10 +17,13 @@ type goal struct {
 	of          func(measured) (result, bool)
 }
 
-const ours = "carillon"
+const (
+	ours    = "carillon"
+	oneLoop = "carillon-1" // with one event loop
+)
 
 // own are the servers that are no peers.
-var own = []string{ours, "c", "c-log", "c-uring"}
+var own = []string{ours, oneLoop, "c", "c-2", "c-log", "c-uring"}
 
 var goals = []goal{
 	{"broadcast", "one at a time, one loop: frames/s over those of a C loop of send()", 0.95, true, 2, benched(fanout+"/loops=1/lone", "send_x_C", "C_frames/s")},
@@ -34,8 +37,12 @@ var goals = []goal{
 	{"targeted", "pushes/s over those of a map, a lock and a write", 0, true, 2, quotient(targeted+"/loops=1", targeted+"/map", "pushes/s")},
 	{"targeted", "allocations a push, the payload's included", 1, false, 2, benched(targeted+"/loops=1", "allocs/op", "")},
 	{"targeted", "wakes of a loop a push", 1, false, 4, benched(targeted+"/loops=1", "wakes/op", "")},
-	{"heartbeats", "CPU over the C server's, each connection waits for the answer", 1.05, false, 2, ratio("heartbeat", "cpu_seconds_per_million")},
-	{"heartbeats", "CPU over the C server's, 10,000 a second over 5,000 connections", 1.3, false, 2, ratio("sparse", "cpu_seconds_per_million")},
+	{"heartbeats", "each connection waits for the answer: CPU of one loop over that of C", 1.05, false, 2, over("heartbeat", oneLoop, "c")},
+	{"heartbeats", "the same, two loops over two processes of C", 1.05, false, 2, over("heartbeat", ours, "c-2")},
+	{"heartbeats", "the same, two loops over one process of C", 1.05, false, 2, over("heartbeat", ours, "c")},
+	{"heartbeats", "10,000 a second over 5,000 connections: CPU of one loop over that of C", 1.3, false, 2, over("sparse", oneLoop, "c")},
+	{"heartbeats", "the same, two loops over two processes of C", 1.3, false, 2, over("sparse", ours, "c-2")},
+	{"heartbeats", "the same, two loops over one process of C", 1.3, false, 2, over("sparse", ours, "c")},
 	{"idle", "bytes of user space a connection, resident set", 700, false, 0, row("idle", "rss_bytes_per_connection")},
 	{"idle", "CPU µs/s a connection with a heartbeat every 25 s", 0.5, false, 2, row("idle", "idle_cpu_us_per_connection_second")},
 	{"idle", "bytes of kernel memory a connection, both ends", 0, false, 0, row("idle", "kernel_bytes_per_connection")},
@@ -85,6 +92,21 @@ func ratio(step, figure string) func(measured) (result, bool) {
 			return result{}, false
 		}
 		return result{figure: f.Of, low: f.OfLow, high: f.OfHigh, beside: fmt.Sprintf("ours %s (%s to %s)", short(f.Median), short(f.Low), short(f.High))}, true
+	}
+}
+
+// over is the CPU of one server at a step over that of another.
+func over(step, server, other string) func(measured) (result, bool) {
+	return func(m measured) (result, bool) {
+		const figure = "cpu_seconds_per_million"
+		r, _ := m.row(step, server)
+		o, _ := m.row(step, other)
+		a, b := r.Figures[figure], o.Figures[figure]
+		if a.Median <= 0 || b.Median <= 0 {
+			return result{}, false
+		}
+		v := a.Median / b.Median
+		return result{figure: v, low: v, high: v, beside: fmt.Sprintf("%s %s, %s %s", server, short(a.Median), other, short(b.Median))}, true
 	}
 }
 

@@ -45,6 +45,8 @@ func TestJudge(t *testing.T) {
 		row("flood", "gws", map[string]figures.Spread{"cpu_seconds_per_million": spread(10)}),
 		row("flood", "ws", map[string]figures.Spread{"cpu_seconds_per_million": spread(20)}),
 		row("connect", "carillon", map[string]figures.Spread{"operations_per_second": spread(300)}),
+		row("sparse", "carillon-1", map[string]figures.Spread{"cpu_seconds_per_million": spread(15)}),
+		row("sparse", "c", map[string]figures.Spread{"cpu_seconds_per_million": spread(12)}),
 		row("connect", "ws", map[string]figures.Spread{"operations_per_second": spread(100)}),
 		row("connect", "gws", map[string]figures.Spread{"operations_per_second": spread(200)}),
 	}}).table()
@@ -62,6 +64,8 @@ func TestJudge(t *testing.T) {
 		"| at least 1 | 1.50 | | 1.50 | gws 200, ours 300 | yes |",
 		"| at most 5 | 7.00 | 6.00 to 8.00 | 1.40 | c-log 6 | no |",
 		"| pushes/s over those of a map, a lock and a write | | 7.00 | | | 2100000 over 300000 | |",
+		"CPU of one loop over that of C | at most 1.3 | 1.25 | | 0.96 | carillon-1 15, c 12 | yes |",
+		"two loops over one process of C | at most 1.3 | not measured | | | | |",
 		"| at most 1.05 | not measured | | | | |",
 	} {
 		if !strings.Contains(table, want) {
