@@ -103,7 +103,7 @@ func TestNoAllocations(t *testing.T) {
 	}
 	policy := Policy{CheckOrigin: origins}
 	buf := make([]byte, 0, 64)
-	allocs(t, "request and its 101", 1, func() { // the Request escapes into CheckOrigin
+	allocs(t, "request, up to the 101", 1, func() { // the Request escapes into CheckOrigin
 		r, n, rej := ScanRequest(req, 0)
 		if n != len(req) || rej != nil || policy.Check(&r) != nil {
 			t.Fatal(n, rej)
@@ -114,7 +114,6 @@ func TestNoAllocations(t *testing.T) {
 		if rej := policy.CheckUpgrade(&r); rej != nil {
 			t.Fatal(rej)
 		}
-		out, _ = policy.Accept(out[:0], &r)
 	})
 	allocs(t, "Rejection.Append", 0, func() { out = RejectUnauthorized.Append(out[:0], nil) })
 }

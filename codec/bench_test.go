@@ -175,7 +175,7 @@ func BenchmarkHandshake(b *testing.B) {
 			rej = p.CheckUpgrade(&r)
 		}
 		if rej == nil {
-			out, _ = p.Accept(out[:0], &r)
+			out, _, rej = p.Accept(out[:0], &r)
 		}
 		if rej != nil {
 			b.Fatal(rej)

@@ -41,15 +41,10 @@ func AppendKey(dst []byte, nonce [16]byte) []byte {
 
 // AcceptOf returns the Sec-WebSocket-Accept that a server must answer to the key
 // of nonce (RFC 6455 section 4.2.2).
-func AcceptOf(nonce [16]byte) [AcceptLen]byte {
-	var key [KeyLen]byte
-	AppendKey(key[:0], nonce)
-	return acceptOf(key)
-}
-
-func acceptOf(key [KeyLen]byte) (accept [AcceptLen]byte) {
+func AcceptOf(nonce [16]byte) (accept [AcceptLen]byte) {
 	var in [KeyLen + len(acceptGUID)]byte
-	copy(in[copy(in[:], key[:]):], acceptGUID)
+	copy(in[KeyLen:], acceptGUID)
+	AppendKey(in[:0], nonce)
 	sum := sha1.Sum(in[:])
 	base64.StdEncoding.Encode(accept[:], sum[:])
 	return accept

@@ -28,7 +28,7 @@ func answer(p *Policy, b []byte) (out []byte, a Accepted, rej *Rejection, comple
 		rej = p.CheckUpgrade(&r)
 	}
 	if rej == nil {
-		out, a = p.Accept(nil, &r)
+		out, a, rej = p.Accept(nil, &r)
 	}
 	if rej != nil {
 		out = rej.Append(nil, nil)

@@ -16,7 +16,7 @@
 //	rej = policy.Check(&r)                   // path, method
 //	tok, ok := r.Token(nil)                  // authenticate, 401
 //	rej = policy.CheckUpgrade(&r)            // RFC 6455 section 4.2.1, origin
-//	out, acc := policy.Accept(nil, &r)       // the 101
+//	out, acc, rej := policy.Accept(nil, &r)  // the 101
 //	b = b[n:]
 //	for len(b) > 0 {
 //		m, n, cerr := dec.Next(&partial, acc.Deflate, b)

@@ -21,21 +21,26 @@ type Request struct {
 	UserAgent     []byte
 	Minor         uint8 // 0 or more in HTTP/1.Minor
 
+	block  []byte // request line to the empty line, inclusive
 	fields []byte // the header lines, each with its CRLF
 
-	key        []byte // first value of each
+	upgrade    []byte // first value of each
+	key        []byte
 	version    []byte
 	protocols  []byte
 	extensions []byte
 	proto      []byte // X-Forwarded-Proto
 
-	keys           uint16 // number of lines of each
+	upgrades       uint16 // number of lines of each
+	connections    uint16
+	keys           uint16
 	versions       uint16
 	origins        uint16
 	authorizations uint16
 	protocolLines  uint16
 	extensionLines uint16
 	connUpgrade    bool // some Connection line lists "upgrade"
+	connPlain      bool // the first Connection line is what clients usually send
 	wsUpgrade      bool // some Upgrade line lists "websocket"
 	body           bool // Content-Length other than 0, or Transfer-Encoding
 	ownHost        bool // the target is in absolute-form
@@ -84,6 +89,7 @@ func ScanRequest(b []byte, maxHeader int) (r Request, n int, rej *Rejection) {
 		return r, 0, nil
 	}
 	n = lineEnd - 1 + end + len(crlfcrlf)
+	r.block = b[start:n:n]
 	r.fields = b[lineEnd+1 : n-2]
 	if rej := r.scanFields(); rej != nil {
 		return r, 0, rej
@@ -273,11 +279,15 @@ func (r *Request) field(name, value []byte, hosts *int) *Rejection {
 		}
 	case len("Upgrade"):
 		if foldEqual(name, "upgrade") {
+			first(&r.upgrade, &r.upgrades, value)
 			r.wsUpgrade = r.wsUpgrade || listHas(value, "websocket")
 		}
 	case len("Connection"): // and User-Agent
 		switch {
 		case foldEqual(name, "connection"):
+			if r.connections = inc(r.connections); r.connections == 1 {
+				r.connPlain = foldEqual(value, "upgrade") || foldEqual(value, "keep-alive, upgrade")
+			}
 			r.connUpgrade = r.connUpgrade || listHas(value, "upgrade")
 		case foldEqual(name, "user-agent"):
 			var n uint16

@@ -166,7 +166,7 @@ func TestScanRequestRefuses(t *testing.T) {
 	for name, tt := range cases {
 		r, n, rej := ScanRequest([]byte(tt.in), 0)
 		if rej != tt.rej || n != 0 {
-			t.Errorf("%s: got %d %v, want %v (%+v)", name, n, rej, tt.rej, r.fields)
+			t.Errorf("%s: got %d %v, want %v (%+v)", name, n, rej, tt.rej, r.block)
 		}
 		// In pieces: incomplete until it is refused, with the same answer.
 		for i := range len(tt.in) {

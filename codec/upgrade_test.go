@@ -134,7 +134,11 @@ func TestPolicyCheckUpgrade(t *testing.T) {
 		if tt.want != nil {
 			continue
 		}
-		out, _ := p.Accept(nil, r)
+		out, _, rej := p.Accept(nil, r)
+		if rej != nil {
+			t.Errorf("%s %q: passed CheckUpgrade, but Accept: %v", tt.name, tt.values, rej)
+			continue
+		}
 		if resp := parseResponse(t, out); resp.StatusCode != 101 {
 			t.Errorf("%s %q: status %d", tt.name, tt.values, resp.StatusCode)
 		}
@@ -152,7 +156,10 @@ func TestAcceptBytes(t *testing.T) {
 	t.Parallel()
 	p := Policy{Compression: true, Protocols: []string{"v1"}, Date: func() []byte { return []byte("Tue, 24 Nov 2026 08:00:00 GMT") }}
 	in := upgradeRequest("", "Sec-WebSocket-Protocol: v0, v1", "Sec-WebSocket-Extensions: permessage-deflate")
-	out, a := p.Accept([]byte("before"), mustScan(t, in))
+	out, a, rej := p.Accept([]byte("before"), mustScan(t, in))
+	if rej != nil {
+		t.Fatal(rej)
+	}
 	want := "before" + strings.Join([]string{"HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: upgrade",
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Sec-WebSocket-Protocol: v1",
 		"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover",
@@ -163,10 +170,10 @@ func TestAcceptBytes(t *testing.T) {
 	if a != (Accepted{Protocol: "v1", Deflate: true}) {
 		t.Errorf("got %+v", a)
 	}
-	out, a = (&Policy{}).Accept(nil, mustScan(t, in))
+	out, a, rej = (&Policy{}).Accept(nil, mustScan(t, in))
 	want = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-	if string(out) != want || a != (Accepted{}) {
-		t.Errorf("bare: got %q %+v", out, a)
+	if rej != nil || string(out) != want || a != (Accepted{}) {
+		t.Errorf("bare: got %q %+v %v", out, a, rej)
 	}
 }
 
@@ -186,7 +193,9 @@ func TestAcceptDoesNotWriteToTheRequest(t *testing.T) {
 		if rej := (&Policy{}).CheckUpgrade(&r); rej != nil {
 			t.Fatal(rej)
 		}
-		(&Policy{Protocols: []string{"a"}}).Accept(nil, &r)
+		if _, _, rej := (&Policy{Protocols: []string{"a"}}).Accept(nil, &r); rej != nil {
+			t.Fatal(rej)
+		}
 		if string(in) != before {
 			t.Errorf("%.20q: the request was changed", more)
 		}
@@ -223,9 +232,19 @@ func TestSubprotocol(t *testing.T) {
 		for _, o := range tt.offers {
 			fields = append(fields, "Sec-WebSocket-Protocol: "+o)
 		}
-		out, a := (&Policy{Protocols: tt.speaks}).Accept(nil, mustScan(t, upgradeRequest("/ws", fields...)))
-		if got := parseResponse(t, out).Header.Get("Sec-WebSocket-Protocol"); got != tt.want || a.Protocol != tt.want {
-			t.Errorf("%s: got %q, %q, want %q", tt.name, got, a.Protocol, tt.want)
+		for _, more := range []string{"", "Connection: keep-alive"} { // as it is, and written anew
+			f := fields
+			if more != "" {
+				f = append([]string{more}, fields...)
+			}
+			out, a, rej := (&Policy{Protocols: tt.speaks}).Accept(nil, mustScan(t, upgradeRequest("/ws", f...)))
+			if rej != nil {
+				t.Errorf("%s: %v", tt.name, rej)
+				continue
+			}
+			if got := parseResponse(t, out).Header.Get("Sec-WebSocket-Protocol"); got != tt.want || a.Protocol != tt.want {
+				t.Errorf("%s: got %q, %q, want %q", tt.name, got, a.Protocol, tt.want)
+			}
 		}
 	}
 }
@@ -286,7 +305,11 @@ func TestNegotiateDeflate(t *testing.T) {
 			fields = append(fields, "Sec-WebSocket-Extensions: "+o)
 		}
 		for _, compression := range []bool{true, false} {
-			out, a := (&Policy{Compression: compression}).Accept(nil, mustScan(t, upgradeRequest("/ws", fields...)))
+			out, a, rej := (&Policy{Compression: compression}).Accept(nil, mustScan(t, upgradeRequest("/ws", fields...)))
+			if rej != nil {
+				t.Errorf("%q: %v", tt.offer, rej)
+				continue
+			}
 			want := tt.want
 			if !compression {
 				want = ""
@@ -336,7 +359,7 @@ func FuzzHandshake(f *testing.F) {
 			t.Fatalf("RequestPath got %q %v, want %q", path, ok, r.Path)
 		}
 		// net/http reads the same request. It is stricter in some values.
-		if hr, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(b[:n]))); err == nil {
+		if hr, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(r.block))); err == nil {
 			if hr.Method != string(r.Method) || hr.RequestURI != string(r.Target) || hr.Host != string(r.Host) && !r.ownHost {
 				t.Fatalf("got %q %q %q, net/http %q %q %q", r.Method, r.Target, r.Host, hr.Method, hr.RequestURI, hr.Host)
 			}
@@ -355,7 +378,10 @@ func FuzzHandshake(f *testing.F) {
 		if !r.WantsUpgrade() {
 			t.Fatal("accepted, but does not want an upgrade")
 		}
-		out, a := p.Accept(nil, &r)
+		out, a, rej := p.Accept(nil, &r)
+		if rej != nil {
+			t.Fatalf("passed the checks, but Accept says %v", rej)
+		}
 		resp := parseResponse(t, out)
 		if resp.StatusCode != 101 || resp.Header.Get("Sec-WebSocket-Protocol") != a.Protocol || (resp.Header.Get("Sec-WebSocket-Extensions") != "") != a.Deflate {
 			t.Fatalf("got %q for %+v", out, a)
@@ -379,7 +405,7 @@ func ExamplePolicy_Accept() {
 		rej = p.CheckUpgrade(&r)
 	}
 	fmt.Println(n == len(in), rej == nil, string(token), ok)
-	out, _ := p.Accept(nil, &r)
+	out, _, _ := p.Accept(nil, &r)
 	fmt.Println(strings.SplitN(string(out), "\r\n", 2)[0])
 	// Output:
 	// true true Admin@123 true

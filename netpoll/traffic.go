@@ -155,8 +155,11 @@ func (s *Shard) upgrade(c *Conn, req *codec.Request) *codec.Rejection {
 	if rej := policy.CheckUpgrade(req); rej != nil {
 		return rej
 	}
-	out, accepted := policy.Accept(s.scratch[:0], req)
+	out, accepted, rej := policy.Accept(s.scratch[:0], req)
 	s.scratch = out[:0]
+	if rej != nil {
+		return rej
+	}
 	h := &s.hot[c.slot]
 	if n, _ := sendRetry(h.fd, out); n != len(out) {
 		// A socket that was just accepted takes 200 bytes, or it is broken.
