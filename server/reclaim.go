@@ -12,8 +12,12 @@ import (
 // get the clients that went: so it gives the memory back at once.
 
 const (
-	// reclaimEvery is how often the number of connections is looked at.
-	reclaimEvery = 5 * time.Second
+	// reclaimEvery is how often the number of connections is looked at, so that the
+	// peak of a short storm is seen.
+	reclaimEvery = time.Second
+	// reclaimCalm is for how many looks few must have gone: by then the loops have
+	// let go of the arrays and rings that they needed.
+	reclaimCalm = 4
 	// reclaimConns is how many connections must have gone, some 3 MB of memory.
 	reclaimConns = 4096
 )
@@ -21,15 +25,18 @@ const (
 // reclaimer decides when memory is worth giving back.
 type reclaimer struct {
 	peak, last int
+	calm       int // looks at which few had gone, in a row
 }
 
 // due tells whether so many connections have gone since memory was given back
 // that it pays, now that no more go.
 func (r *reclaimer) due(conns int) bool {
-	still := conns >= r.last-reclaimConns/4
+	if r.calm++; conns < r.last-reclaimConns/4 {
+		r.calm = 0
+	}
 	r.last = conns
 	r.peak = max(r.peak, conns)
-	if !still || r.peak-conns < max(reclaimConns, r.peak/4) {
+	if r.calm < reclaimCalm || r.peak-conns < max(reclaimConns, r.peak/4) {
 		return false
 	}
 	r.peak = conns
