@@ -156,6 +156,7 @@ func (c *Cluster) call(ctx context.Context, method, path, body string) (string, 
 		return "", err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept-Encoding", "identity") // compressing takes 2 MB of a gateway's memory
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
