@@ -53,8 +53,8 @@ func (o options) measure(ctx context.Context, count int) (p Point, err error) {
 	return p, nil
 }
 
-// attend runs a load, calls during once everybody is connected and known to Redis, and
-// wants everybody to get everything.
+// attend runs a load, calls during once everybody is connected, and wants everybody to
+// get everything.
 func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, during func(*crowd.Clients) error) (r crowd.Result, err error) {
 	clients, err := c.Load(o.carillon, l)
 	if err != nil {
@@ -129,7 +129,7 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 // silent, and known to be connected.
 func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silent float64, err error) {
 	takes := o.margin + time.Duration(p.Connections)*delivery
-	gap := takes + o.quiet + 2*time.Second
+	gap := 2*takes + o.quiet + 2*time.Second // presence may take as long as a broadcast
 	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
 		"-r", strconv.FormatFloat(1/gap.Seconds(), 'f', -1, 64), "-d", (gap + takes + time.Second).String(), "--warmup", "0s",
 		"--reply-timeout", "60s", "--settle", "60s", "--publish-timeout", "60s"}}
@@ -137,6 +137,12 @@ func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silen
 		begun := time.Now()
 		if !crowd.Pause(ctx, time.Until(begun.Add(takes))) {
 			return ctx.Err()
+		}
+		if err := online(ctx, c, clients, p.Connections); err != nil {
+			return err
+		}
+		if time.Since(begun) > gap-o.quiet {
+			return fmt.Errorf("presence took %v: until the next broadcast nobody was silent", time.Since(begun).Round(time.Second))
 		}
 		if silent, err = cpuLoad(ctx, c, o.quiet); err != nil {
 			return err
