@@ -34,7 +34,7 @@ func command(args []string) int {
 	counts := countList{1000, 10_000, 100_000, 1_000_000}
 	flags := flag.NewFlagSet("growth", flag.ContinueOnError)
 	flags.StringVar(&o.carillon, "carillon", "bin/carillon", "the `program` that is gateway and load tester")
-	flags.IntVar(&o.rate, "rate", 7_000, "connects a second: a `number`")
+	flags.IntVar(&o.rate, "rate", 4_500, "connects a second: a `number`")
 	flags.Var(&counts, "counts", "how `many` connections: numbers with commas")
 	flags.StringVar(&dir, "dir", "docs", "`folder` of growth.json and growth.svg")
 	if err := flags.Parse(args); err != nil {

@@ -35,7 +35,7 @@ func command(args []string) int {
 	flags := flag.NewFlagSet("million", flag.ContinueOnError)
 	flags.StringVar(&o.carillon, "carillon", "bin/carillon", "the `program` that is gateway and load tester")
 	flags.IntVar(&o.count, "count", 1_000_000, "how `many` connections")
-	flags.IntVar(&o.rate, "rate", 7_000, "connects a `second`")
+	flags.IntVar(&o.rate, "rate", 4_500, "connects a `second`")
 	flags.DurationVar(&o.every, "every", 100*time.Second, "`time` between two heartbeats of a connection")
 	flags.DurationVar(&o.hold, "hold", 100*time.Second, "`time` for which they are measured when all are there")
 	flags.StringVar(&o.report, "report", "", "write the load tester's report as HTML to this `file`")
