@@ -86,3 +86,6 @@ func (o *Options) setDefaults(cores int) {
 		o.Logger = slog.Default()
 	}
 }
+
+// listeners is how many listeners all loops have together.
+func (o *Options) listeners() int { return o.Loops * listenersPerLoop(o.Loops) }

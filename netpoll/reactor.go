@@ -63,7 +63,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 	if opt.Policy.Path == "" {
 		return nil, errors.New("netpoll: Policy.Path is empty")
 	}
-	limit, err := connLimit(opt.Loops * listenersPerLoop(opt.Loops))
+	limit, err := connLimit(opt.listeners())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 func (r *Reactor) Start() (err error) {
 	r.started = time.Now().Add(-Tick)
 	r.setDate(time.Now())
-	if err := widenFDTable(r.opt.MaxConns + r.opt.Loops*listenersPerLoop(r.opt.Loops) + 2*reserveFDs); err != nil {
+	if err := widenFDTable(r.opt.MaxConns + r.opt.listeners() + 2*reserveFDs); err != nil {
 		return fmt.Errorf("netpoll: make room for descriptors: %w", err)
 	}
 	r.lingers = runtime.GOMAXPROCS(0) > r.opt.Loops
