@@ -125,6 +125,7 @@ func (s *Shard) remove(c *Conn, err error) {
 		s.corked = nil
 		s.cork = s.cork[:0]
 	}
+	s.r.setSlot(s.hot[c.slot].fd, 0)
 	s.hot[c.slot] = hotSlot{fd: -1}
 	s.conns[c.slot] = nil
 	s.free = append(s.free, c.slot)

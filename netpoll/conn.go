@@ -50,6 +50,7 @@ const (
 	flagDoomed                          // on the shard's list of sockets to close
 	flagHeld                            // bytes of it wait in the shard's held map
 	flagDirty                           // on the shard's list of connections to flush
+	flagBuffered                        // bytes of it wait in gnet's buffer
 )
 
 func (c *Conn) has(f connFlag) bool { return c.flags&f != 0 }

@@ -32,7 +32,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 	switch v := gc.Context().(type) {
 	case *wakeFor:
 		gc.SetContext(&wakeConn{s})
-		s.mayLinger(gc.Fd())
+		s.begin(gc.Fd())
 		s.attach(v.fd)
 		return nil, gnet.None
 	case *adopted:
@@ -65,14 +65,11 @@ func (e *events) OnTraffic(gc gnet.Conn) gnet.Action {
 	switch c := gc.Context().(type) {
 	case *Conn:
 		c.shard.traffic(c)
-		c.shard.linger.served()
+		c.shard.served()
 	case *wakeConn:
-		// Not guarded: what runs here is our own, but for Handler.Closed, which is
-		// guarded in OnClose.
 		_, _ = gc.Discard(-1)
-		if more := c.shard.run(); !more {
-			c.shard.linger.served()
-		}
+		c.shard.woken()
+		c.shard.served()
 	}
 	return gnet.None
 }

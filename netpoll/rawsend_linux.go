@@ -18,3 +18,13 @@ func rawSend(fd int32, b []byte) (n int, err error) {
 	}
 	return int(r), nil
 }
+
+// rawRecv is rawSend's other direction: a non-blocking recv(2).
+func rawRecv(fd int32, b []byte) (n int, err error) {
+	r, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	return int(r), nil
+}

@@ -10,3 +10,9 @@ func rawSend(fd int32, b []byte) (n int, err error) {
 	n, err = unix.Write(int(fd), b)
 	return max(n, 0), err
 }
+
+// rawRecv is a non-blocking read(2); n is 0 when err is not nil.
+func rawRecv(fd int32, b []byte) (n int, err error) {
+	n, err = unix.Read(int(fd), b)
+	return max(n, 0), err
+}

@@ -34,7 +34,8 @@ type Reactor struct {
 	date      atomic.Pointer[[]byte]
 	period    uint32 // ticks between two looks at the clock
 	draining  atomic.Bool
-	lingers   bool // loops may keep their processors for a while
+	lingers   bool            // loops may keep their processors for a while
+	slots     []atomic.Uint32 // by descriptor: see setSlot
 	watcher   *watcher
 	rings     []*uring // for loops to come
 	newRing   func(entries int) (*uring, error)
@@ -81,7 +82,9 @@ func New(opt Options, handler Handler) (*Reactor, error) {
 func (r *Reactor) Start() (err error) {
 	r.started = time.Now().Add(-Tick)
 	r.setDate(time.Now())
-	if err := widenFDTable(r.opt.MaxConns + r.opt.listeners() + 2*reserveFDs); err != nil {
+	fds := r.opt.MaxConns + r.opt.listeners() + 2*reserveFDs
+	r.slots = make([]atomic.Uint32, fds)
+	if err := widenFDTable(fds); err != nil {
 		return fmt.Errorf("netpoll: make room for descriptors: %w", err)
 	}
 	r.lingers = runtime.GOMAXPROCS(0) > r.opt.Loops

@@ -67,9 +67,9 @@ type Shard struct {
 	resumed   int      // of them, done
 	dirty     []*Conn
 	doomed    []*Conn
-	held      map[*Conn][]byte // bytes that came with an adopted connection and wait for more
+	held      map[*Conn][]byte // bytes that gnet does not have and that wait for more
 	drain     drain
-	linger    linger
+	direct    direct
 
 	decoder  *codec.Decoder
 	corked   *Conn // replies to its read are being gathered
@@ -116,17 +116,6 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 // task queue is drained to the end first: a task that queues itself again would
 // starve the sockets.)
 type wakeConn struct{ shard *Shard }
-
-// mayLinger has the loop, which watches fd, linger for events: where it leaves
-// processors for everybody else. Loop only.
-func (s *Shard) mayLinger(fd int) {
-	if !s.r.lingers {
-		return
-	}
-	if err := s.linger.poll.find(fd); err != nil {
-		s.opt.Logger.Debug("the event loop does not linger", "err", err)
-	}
-}
 
 // attach gives the shard its wake socket. Loop only.
 func (s *Shard) attach(fd int) {
@@ -185,18 +174,18 @@ func (s *Shard) onWritable(h Handle) {
 const smallBatch = 1024
 
 // run does one slice of the shard's work: a short one, unless nothing has come in
-// for a while. It tells whether more is to be done, for which it has rung. Loop only.
-func (s *Shard) run() (more bool) {
+// for a while. If more is to be done, it rings. Loop only.
+func (s *Shard) run() {
 	if s.quiet++; s.quiet == 1 {
 		s.sends = sweepSends
 	} else if s.quiet > quietSlices {
 		s.sends = min(2*s.sends, sweepSendsMax)
 	}
-	return s.slice(opSends, s.sends)
+	s.slice(opSends, s.sends)
 }
 
 // slice is run with at most so many sends for operations and in the sweep.
-func (s *Shard) slice(ops, sends int) (more bool) {
+func (s *Shard) slice(ops, sends int) {
 	s.mu.Lock()
 	tickDue := s.tickDue
 	s.tickDue = false
@@ -238,10 +227,9 @@ func (s *Shard) slice(ops, sends int) (more bool) {
 		if s.wakeFD >= 0 {
 			s.ring()
 		}
-		return true
+		return
 	}
 	s.armed = false
-	return false
 }
 
 // admit makes a connection of an accepted socket. Loop only.
@@ -268,6 +256,7 @@ func (s *Shard) admit(gc gnet.Conn) *Conn {
 	c := &Conn{gc: gc, shard: s, slot: slot, seen: s.now, since: s.now, listed: -1}
 	s.conns[slot] = c
 	s.hot[slot] = hotSlot{fd: int32(gc.Fd())}
+	s.r.setSlot(s.hot[slot].fd, slot+1)
 	s.schedule(c, s.handshakeTicks)
 	s.count.accepted++
 	return c

@@ -12,7 +12,7 @@ import (
 	"carillon/codec"
 )
 
-// traffic handles the bytes that came in for c.
+// traffic handles the bytes that gnet read from c.
 func (s *Shard) traffic(c *Conn) {
 	defer s.guard(c)
 	buf, _ := c.gc.Peek(-1)
@@ -24,18 +24,39 @@ func (s *Shard) traffic(c *Conn) {
 		held := append(s.held[c], buf...)
 		_, _ = c.gc.Discard(-1)
 		s.feedHeld(c, held)
-	} else if used := s.feed(c, buf); used > 0 {
-		_, _ = c.gc.Discard(used)
+	} else {
+		c.flags &^= flagBuffered
+		used := s.feed(c, buf)
+		if used > 0 {
+			_, _ = c.gc.Discard(used)
+		}
+		if used < len(buf) {
+			c.flags |= flagBuffered
+		}
 	}
 	s.reap()
 }
 
-// feedHeld is feed for bytes that are not in gnet's buffer.
+// take handles bytes that the shard itself read from c.
+func (s *Shard) take(c *Conn, b []byte) {
+	defer s.guard(c)
+	s.quiet = 0
+	if c.has(flagHeld) {
+		b = append(s.held[c], b...)
+	}
+	s.feedHeld(c, b)
+	s.reap()
+}
+
+// feedHeld is feed for bytes that are not in gnet's buffer: those that are not
+// taken are kept until more come.
 func (s *Shard) feedHeld(c *Conn, b []byte) {
 	b = b[s.feed(c, b):]
 	if len(b) == 0 || s.conns[c.slot] != c {
-		c.flags &^= flagHeld
-		delete(s.held, c)
+		if c.has(flagHeld) {
+			c.flags &^= flagHeld
+			delete(s.held, c)
+		}
 		return
 	}
 	c.flags |= flagHeld

@@ -16,10 +16,16 @@ import (
 type eventPoll struct {
 	fd     int // 0: not found
 	tasks  int // gnet's eventfd, which is edge-triggered
-	events [64]unix.EpollEvent
+	events [256]unix.EpollEvent
 }
 
 func (p *eventPoll) found() bool { return p.fd > 0 }
+
+// event returns the i-th event of the last look: the descriptor, and whether it can
+// be read. gnet keeps the descriptor in the event.
+func (p *eventPoll) event(i int) (fd int, readable bool) {
+	return int(p.events[i].Fd), p.events[i].Events&unix.EPOLLIN != 0
+}
 
 // find looks for the epoll descriptor that watches fd. gnet does not tell it, so
 // that it is read from the kernel.

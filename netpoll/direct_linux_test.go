@@ -5,11 +5,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"runtime"
 	"runtime/metrics"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
@@ -24,8 +28,8 @@ func lingering(t *testing.T, loops int) (*Reactor, *testHandler) {
 	h := newTestHandler()
 	r := startReactor(t, Options{Loops: loops}, h)
 	onLoops(t, r, func(s *Shard) {
-		if !s.linger.poll.found() {
-			t.Errorf("loop %d does not linger", s.idx)
+		if !s.direct.poll.found() {
+			t.Errorf("loop %d leaves reading to gnet", s.idx)
 		}
 	})
 	return r, h
@@ -92,11 +96,11 @@ func busy(t *testing.T, r *Reactor, clients int) (stop func()) {
 func TestLoopsLingerWhereProcessorsAreLeft(t *testing.T) {
 	before := runtime.GOMAXPROCS(2)
 	defer runtime.GOMAXPROCS(before)
-	for loops, want := range map[int]bool{1: true, 2: false} {
+	for loops, want := range map[int]time.Duration{1: lingerMost, 2: 0} {
 		r := startReactor(t, Options{Loops: loops}, newTestHandler())
 		onLoops(t, r, func(s *Shard) {
-			if got := s.linger.poll.found(); got != want {
-				t.Errorf("%d loops on 2 processors: loop %d lingers: %v", loops, s.idx, got)
+			if got := s.direct.linger; got != want {
+				t.Errorf("%d loops on 2 processors: loop %d lingers for %v, want %v", loops, s.idx, got, want)
 			}
 		})
 		if err := r.Stop(); err != nil {
@@ -184,6 +188,120 @@ func TestLingeringLeavesTheCollectorAlone(t *testing.T) {
 	if mean > lingerMost/5 {
 		t.Errorf("the collector waits %v on average for loops that linger for %v", mean, lingerMost)
 	}
+}
+
+// TestReadsOfBothTakeTurns sends messages in pieces that end within a frame's header
+// while gnet has tasks and connections of its own to see to, so that some pieces are
+// read by gnet and some by the loop itself.
+func TestReadsOfBothTakeTurns(t *testing.T) {
+	r, _ := lingering(t, 2)
+	quit := make(chan struct{})
+	var load sync.WaitGroup
+	defer func() {
+		close(quit)
+		load.Wait()
+	}()
+	for _, s := range *r.shards.Load() {
+		load.Go(func() {
+			for {
+				select {
+				case <-quit:
+					return
+				case <-time.After(50 * time.Microsecond):
+					_ = s.loop.Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error { return nil }))
+				}
+			}
+		})
+	}
+	var held, buffered atomic.Bool
+	for i := range 8 {
+		c := upgraded(t, r.Port())
+		load.Go(func() {
+			rnd := rand.New(rand.NewPCG(7, uint64(i)))
+			for n := 0; ; n++ {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				want := fmt.Sprintf("message %d of %d", n, i)
+				frame := []byte(text(want))
+				for len(frame) > 0 {
+					k := min(1+rnd.IntN(5), len(frame))
+					if _, err := c.nc.Write(frame[:k]); err != nil {
+						t.Error(err)
+						return
+					}
+					frame = frame[k:]
+				}
+				op, got, err := c.next()
+				if err != nil || op != ws.OpText || string(got) != want {
+					t.Errorf("got opcode %d %q, %v; want %q", op, got, err, want)
+					return
+				}
+			}
+		})
+	}
+	waitFor(t, "bytes left over by both", func() bool {
+		onLoops(t, r, func(s *Shard) {
+			for _, c := range s.conns {
+				if c != nil && c.has(flagHeld) {
+					held.Store(true)
+				}
+				if c != nil && c.has(flagBuffered) {
+					buffered.Store(true)
+				}
+			}
+		})
+		return held.Load() && buffered.Load() || t.Failed()
+	})
+}
+
+// TestLeavesWhatIsNotItsOwn tells a socket that waits for the loop from all that are
+// gnet's, and one of which gnet has bytes.
+func TestLeavesWhatIsNotItsOwn(t *testing.T) {
+	r, h := lingering(t, 1)
+	c := upgraded(t, r.Port())
+	waitFor(t, "the client to be open", func() bool { return len(h.all()) == 1 })
+	onLoops(t, r, func(s *Shard) {
+		d := &s.direct
+		conn := s.find(h.all()[0])
+		fd := int(s.hot[conn.slot].fd)
+		if got := s.connOf(fd); got != conn {
+			t.Errorf("descriptor %d is connection %p, want %p", fd, got, conn)
+		}
+		for _, other := range []int{d.poll.fd, d.wake, len(r.slots)} {
+			if got := s.connOf(other); got != nil {
+				t.Errorf("descriptor %d is connection %p", other, got)
+			}
+		}
+		if _, err := c.nc.Write([]byte(text("x"))); err != nil {
+			t.Error(err)
+		}
+		for !s.unread(conn) {
+			time.Sleep(time.Millisecond)
+		}
+		conn.flags |= flagBuffered
+		if s.read(int32(fd), conn) {
+			t.Error("a connection of which gnet has bytes was read")
+		}
+		conn.flags &^= flagBuffered
+		if !s.read(int32(fd), conn) || s.unread(conn) {
+			t.Error("a connection with bytes was not read")
+		}
+	})
+	if _, got, err := c.next(); err != nil || string(got) != "x" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	_ = c.nc.Close()
+	waitFor(t, "the client to be gone", func() bool { return r.Conns() == 0 })
+	onLoops(t, r, func(*Shard) {
+		for fd := range r.slots {
+			if slot := r.slots[fd].Load(); slot != 0 {
+				t.Errorf("descriptor %d still has slot %d", fd, slot-1)
+			}
+		}
+	})
 }
 
 // polled is an epoll descriptor as gnet's: a descriptor that is level-triggered and
@@ -283,28 +401,28 @@ func TestWatches(t *testing.T) {
 	}
 }
 
-// TestLingersLessInVain serves events that come one by one when nobody waits for
-// them.
+// TestLingersLessInVain has gnet serve events that come one by one when nobody waits
+// for them.
 func TestLingersLessInVain(t *testing.T) {
 	p, level, _ := polled(t)
-	l := linger{poll: *p}
+	s := &Shard{r: &Reactor{}, wakeFD: -1, direct: direct{poll: *p, linger: time.Millisecond}}
+	d := &s.direct
 	looks := 0
 	for range 2000 {
-		if looked := l.skip == 0; looked {
+		if d.skip == 0 {
 			looks++
 		}
-		l.served()
+		s.served()
 	}
 	// 14 by the arithmetic, and those that a signal ended.
 	if looks < 10 || looks > 100 {
 		t.Errorf("lingered %d times after 2000 events with nothing behind them", looks)
 	}
-	l.skip = 0
-	post(t, level)
-	for l.served(); l.ready < 0; l.served() { // a signal
-	}
-	if l.pause != 0 || l.ready != 1 {
-		t.Errorf("pause %d and %d events ready after one had come, want 0 and 1", l.pause, l.ready)
+	d.skip = 0
+	post(t, level) // which no connection has: it is gnet's
+	s.served()
+	if d.pause != 0 || d.skip != 0 {
+		t.Errorf("pause %d, skip %d after an event had come, want 0", d.pause, d.skip)
 	}
 }
 

@@ -1,0 +1,195 @@
+package netpoll
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// lingerMost is how long a loop waits for the next event before it goes back to gnet.
+	lingerMost = 5 * time.Millisecond
+	// lingerPauseMost bounds the events that gnet serves after nothing came for
+	// lingerMost several times.
+	lingerPauseMost = 256
+	// directLooks is after how many looks gnet has its turn: what it has taken from
+	// its poller and not carried out waits until then.
+	directLooks = 64
+	// inputSize is the most that is read from a socket at once, as in gnet.
+	inputSize = 64 << 10
+)
+
+// direct serves the loop's sockets on gnet's own epoll descriptor, within one of
+// gnet's callbacks, as long as nothing but them is ready: what is accepted,
+// registered or queued for gnet is left to it.
+//
+// gnet's poller looks for more when it has served what was there, has Go's
+// scheduler run other goroutines, and waits in a system call that gives its
+// processor away: each wake-up then costs a search for a processor and wakes
+// threads that look for work in vain. Here a loop waits with its processor, as a
+// loop in C does, and there is one look for a batch, one way from a descriptor to
+// its connection and one from there to the frame. Loop only.
+type direct struct {
+	poll    eventPoll
+	linger  time.Duration // what a look waits; 0 where others have no processor
+	wake    int           // gnet's end of the wake socket
+	input   []byte
+	touched uint32
+
+	gnetsTurn bool // until the wake socket, which was rung behind gnet's events
+	pause     int  // events to leave to gnet when nobody came
+	skip      int  // of them, those that are still to come
+}
+
+// setSlot notes which slot of its loop's a descriptor's connection has, plus one; 0
+// for none. Descriptors wander from loop to loop, so the table is that of all. The
+// loop of the connection.
+func (r *Reactor) setSlot(fd int32, slot uint32) {
+	if int(fd) < len(r.slots) {
+		r.slots[fd].Store(slot)
+	}
+}
+
+// connOf returns the connection of a descriptor that the loop watches, or nil when
+// it is none of them. Loop only.
+func (s *Shard) connOf(fd int) *Conn {
+	if fd < len(s.r.slots) {
+		if slot := s.r.slots[fd].Load(); slot > 0 {
+			return s.conns[slot-1]
+		}
+	}
+	return nil
+}
+
+// begin has the loop, which watches fd, its wake socket, serve its sockets by
+// itself. Loop only.
+func (s *Shard) begin(fd int) {
+	d := &s.direct
+	if err := d.poll.find(fd); err != nil {
+		s.opt.Logger.Debug("the event loop leaves reading to gnet", "err", err)
+		return
+	}
+	d.wake = fd
+	d.input = make([]byte, inputSize)
+	if s.r.lingers {
+		d.linger = lingerMost
+	}
+}
+
+// served goes on by itself after gnet had the loop serve an event. Loop only.
+func (s *Shard) served() {
+	d := &s.direct
+	if d.gnetsTurn || !d.poll.found() {
+		return
+	}
+	if d.skip > 0 {
+		d.skip--
+		return
+	}
+	for range directLooks {
+		n := d.poll.wait(d.linger)
+		switch {
+		case n < 0 && d.poll.found(): // a signal, by which Go's scheduler asks for the processor
+			continue
+		case n < 0:
+			return
+		case n == 0:
+			if d.linger > 0 {
+				d.pause = min(2*d.pause+1, lingerPauseMost)
+				d.skip = d.pause
+			}
+			return
+		}
+		d.pause = 0
+		ours := s.serve(n)
+		if ours < n {
+			if ours > 0 {
+				s.yield()
+			}
+			return
+		}
+	}
+	s.yield()
+}
+
+// yield lets gnet serve what is ready now. The byte in the wake socket comes behind
+// that, so that gnet does not find sockets that have been read meanwhile.
+func (s *Shard) yield() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wakeFD >= 0 {
+		_, _ = unix.Write(s.wakeFD, wakeByte)
+		s.direct.gnetsTurn = true
+	}
+}
+
+// woken runs a slice of the shard's work for the wake socket. What runs there is
+// our own, but for Handler.Closed, which is guarded.
+func (s *Shard) woken() {
+	s.direct.gnetsTurn = false
+	s.run()
+}
+
+// serve serves n events and returns how many of them were not gnet's.
+func (s *Shard) serve(n int) (ours int) {
+	d := &s.direct
+	s.fetch(n)
+	for i := range n {
+		switch fd, readable := d.poll.event(i); {
+		case !readable:
+		case fd == d.wake:
+			_, _ = rawRecv(int32(fd), d.input)
+			s.woken()
+			ours++
+		default:
+			if c := s.connOf(fd); c != nil && s.read(int32(fd), c) {
+				ours++
+			}
+		}
+	}
+	return ours
+}
+
+// fetch touches what reading n events will: memory that has gone cold between two
+// messages of a connection comes for all of them at once, and not in the middle of
+// each, where the processor waits for it.
+func (s *Shard) fetch(n int) {
+	sum := uint32(0)
+	for i := range n {
+		fd, _ := s.direct.poll.event(i)
+		if fd < len(s.r.slots) {
+			if slot := s.r.slots[fd].Load(); slot > 0 {
+				if c := s.conns[slot-1]; c != nil {
+					sum += c.seen + uint32(c.state) + uint32(s.hot[slot-1].flags)
+				}
+			}
+		}
+	}
+	s.direct.touched = sum
+}
+
+// read serves a socket that can be read; not when gnet has bytes that came before.
+func (s *Shard) read(fd int32, c *Conn) bool {
+	if c.has(flagBuffered) {
+		return false
+	}
+	n, err := rawRecv(fd, s.direct.input)
+	switch {
+	case n > 0:
+		s.take(c, s.direct.input[:n])
+	case err == unix.EAGAIN || err == unix.EINTR:
+	default:
+		s.lost(c, err)
+	}
+	return true
+}
+
+// lost closes a connection whose client is gone: err is nil when it said so.
+func (s *Shard) lost(c *Conn, err error) {
+	defer s.guard(nil)
+	if err == nil && c.cause == CauseNone {
+		c.cause = CauseEOF
+	}
+	s.broken(c)
+	s.reap()
+}
