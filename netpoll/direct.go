@@ -9,9 +9,8 @@ import (
 const (
 	// lingerMost is how long a loop waits for the next event before it goes back to gnet.
 	lingerMost = 5 * time.Millisecond
-	// lingerPauseMost bounds the events that gnet serves after nothing came for
-	// lingerMost several times.
-	lingerPauseMost = 256
+	// pauseMost bounds how many times that which was in vain several times is left out.
+	pauseMost = 256
 	// directLooks is after how many looks gnet has its turn: what it has taken from
 	// its poller and not carried out waits until then.
 	directLooks = 64
@@ -32,13 +31,40 @@ const (
 type direct struct {
 	poll    eventPoll
 	linger  time.Duration // what a look waits; 0 where others have no processor
+	gather  time.Duration // what the loop rests before it waits
 	wake    int           // gnet's end of the wake socket
 	input   []byte
-	touched uint32
+	touched uint32 // keeps the compiler from leaving fetch out
 
-	gnetsTurn bool // until the wake socket, which was rung behind gnet's events
-	pause     int  // events to leave to gnet when nobody came
-	skip      int  // of them, those that are still to come
+	gnetsTurn bool    // until the wake socket, which was rung behind gnet's events
+	lingers   attempt // to wait for an event: else gnet serves it
+	gathers   attempt // to have more than one event come
+}
+
+// attempt is something that costs time when it is in vain, and is then left out,
+// longer each time.
+type attempt struct {
+	pause int // how many times it is left out
+	skip  int // of them, those still to come
+}
+
+// now tells whether to try.
+func (a *attempt) now() bool {
+	if a.skip > 0 {
+		a.skip--
+		return false
+	}
+	return true
+}
+
+// paid notes whether it was worth it.
+func (a *attempt) paid(worth bool) {
+	if worth {
+		a.pause = 0
+	} else {
+		a.pause = min(2*a.pause+1, pauseMost)
+		a.skip = a.pause
+	}
 }
 
 // setSlot notes which slot of its loop's a descriptor's connection has, plus one; 0
@@ -73,34 +99,29 @@ func (s *Shard) begin(fd int) {
 	d.input = make([]byte, inputSize)
 	if s.r.lingers {
 		d.linger = lingerMost
+		d.gather = s.opt.Gather
 	}
 }
 
 // served goes on by itself after gnet had the loop serve an event. Loop only.
 func (s *Shard) served() {
 	d := &s.direct
-	if d.gnetsTurn || !d.poll.found() {
-		return
-	}
-	if d.skip > 0 {
-		d.skip--
+	if d.gnetsTurn || !d.poll.found() || !d.lingers.now() {
 		return
 	}
 	for range directLooks {
-		n := d.poll.wait(d.linger)
+		n := d.look()
 		switch {
 		case n < 0 && d.poll.found(): // a signal, by which Go's scheduler asks for the processor
 			continue
 		case n < 0:
 			return
-		case n == 0:
-			if d.linger > 0 {
-				d.pause = min(2*d.pause+1, lingerPauseMost)
-				d.skip = d.pause
-			}
+		case d.linger > 0:
+			d.lingers.paid(n > 0)
+		}
+		if n == 0 {
 			return
 		}
-		d.pause = 0
 		ours := s.serve(n)
 		if ours < n {
 			if ours > 0 {
@@ -110,6 +131,25 @@ func (s *Shard) served() {
 		}
 	}
 	s.yield()
+}
+
+// look returns the number of events that are there, or that come while the loop
+// lingers.
+func (d *direct) look() int {
+	if d.gather > 0 {
+		if n := d.poll.wait(0); n != 0 {
+			return n
+		}
+		if d.gathers.now() {
+			d.poll.rest(d.wake, d.gather)
+			n := d.poll.wait(0)
+			d.gathers.paid(n > 1)
+			if n != 0 {
+				return n
+			}
+		}
+	}
+	return d.poll.wait(d.linger)
 }
 
 // yield lets gnet serve what is ready now. The byte in the wake socket comes behind

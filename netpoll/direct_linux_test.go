@@ -409,7 +409,7 @@ func TestLingersLessInVain(t *testing.T) {
 	d := &s.direct
 	looks := 0
 	for range 2000 {
-		if d.skip == 0 {
+		if d.lingers.skip == 0 {
 			looks++
 		}
 		s.served()
@@ -418,11 +418,107 @@ func TestLingersLessInVain(t *testing.T) {
 	if looks < 10 || looks > 100 {
 		t.Errorf("lingered %d times after 2000 events with nothing behind them", looks)
 	}
-	d.skip = 0
+	d.lingers.skip = 0
 	post(t, level) // which no connection has: it is gnet's
 	s.served()
-	if d.pause != 0 || d.skip != 0 {
-		t.Errorf("pause %d, skip %d after an event had come, want 0", d.pause, d.skip)
+	if d.lingers != (attempt{}) {
+		t.Errorf("%+v after an event had come, want nothing left out", d.lingers)
+	}
+}
+
+// TestGathers has clients send one after the other while a loop rests for longer than
+// that takes: it serves all of them after one rest. A push ends the rest.
+func TestGathers(t *testing.T) {
+	const rest = 500 * time.Millisecond
+	before := runtime.GOMAXPROCS(3)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	h := newTestHandler()
+	r := startReactor(t, Options{Loops: 1, Gather: rest}, h)
+	var clients []*rawClient
+	for range 8 {
+		clients = append(clients, upgraded(t, r.Port()))
+	}
+	waitFor(t, "the clients to be open", func() bool { return len(h.all()) == len(clients) })
+	say := func(i int) {
+		if _, err := clients[i].nc.Write([]byte(text("x"))); err != nil {
+			t.Error(err)
+		}
+	}
+	hear := func(i int, want string) time.Time {
+		if _, got, err := clients[i].next(); err != nil || string(got) != want {
+			t.Errorf("client %d got %q, %v; want %q", i, got, err, want)
+		}
+		return time.Now()
+	}
+	// A message every 20 ms: each rest has many of them, so that none is in vain.
+	quit := make(chan struct{})
+	var talk sync.WaitGroup
+	talk.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-quit:
+				return
+			case <-time.After(20 * time.Millisecond):
+				say(1 + i%7)
+			}
+		}
+	})
+	for i := 1; i < 8; i++ {
+		talk.Go(func() {
+			for {
+				if _, _, err := clients[i].next(); err != nil {
+					return
+				}
+			}
+		})
+	}
+	defer talk.Wait()
+	defer func() {
+		close(quit)
+		for i := 1; i < 8; i++ {
+			_ = clients[i].nc.Close()
+		}
+	}()
+	waited := time.Duration(0)
+	for range 10 {
+		sent := time.Now()
+		say(0)
+		waited += hear(0, "x").Sub(sent)
+	}
+	if mean := waited / 10; mean < rest/10 || mean > 3*rest {
+		t.Errorf("a message waited %v on average for a loop that rests %v", mean, rest)
+	}
+	pushed := time.Duration(0)
+	for range 10 {
+		sent := time.Now()
+		if err := r.Broadcast(codec.NewTextString("push"), nil); err != nil {
+			t.Fatal(err)
+		}
+		pushed += hear(0, "push").Sub(sent)
+	}
+	if mean := pushed / 10; mean > waited/10/2 {
+		t.Errorf("a push waited %v on average, a message %v", mean, waited/10)
+	}
+}
+
+// TestAttempts counts what is left out.
+func TestAttempts(t *testing.T) {
+	var a attempt
+	tries := 0
+	for range 1000 {
+		if a.now() {
+			tries++
+			a.paid(false)
+		}
+	}
+	if tries != 11 { // after 1, 3, 7, ... 255, 256, 256 left out
+		t.Errorf("tried %d times of 1000 in vain, want 11", tries)
+	}
+	for !a.now() {
+	}
+	a.paid(true)
+	if !a.now() {
+		t.Error("what was worth it is left out")
 	}
 }
 

@@ -147,7 +147,7 @@ func (s *Server) reactorOptions(origin func(*codec.Request) bool) netpoll.Option
 	opt := netpoll.Options{
 		Host: cfg.Server.Address, Port: cfg.Server.Port, Unix: cfg.Server.UnixSocket, UnixMode: uint32(mode),
 		SharePort: cfg.Server.ReusePort, Loops: cfg.Server.EventLoops, MaxConns: cfg.Server.MaxConnections,
-		SendBuffer: int(cfg.Server.SocketSendBuffer), Uring: uringModes[cfg.Server.IOUring], MaxHeader: int(cfg.Server.MaxHeaderBytes),
+		SendBuffer: int(cfg.Server.SocketSendBuffer), Gather: cfg.Server.Gather, Uring: uringModes[cfg.Server.IOUring], MaxHeader: int(cfg.Server.MaxHeaderBytes),
 		HandshakeTimeout: cfg.Server.HandshakeTimeout, HeartbeatTimeout: cfg.WebSocket.HeartbeatTimeout,
 		PingInterval: cfg.WebSocket.PingInterval, CloseTimeout: cfg.WebSocket.CloseTimeout,
 		MaxMessage: int(cfg.WebSocket.MaxMessageBytes), MaxOutbound: int(cfg.WebSocket.MaxOutboundBytes),
