@@ -60,9 +60,11 @@ func (d *director) fire(now int64) int64 {
 	next := int64(never)
 	for i := 0; i < len(d.ramps); i++ {
 		r := d.ramps[i]
-		for r.sched.next <= now && r.next < r.until {
-			r.sc.lateness(r.sched.next, now)
-			d.e.dialers.start(r.sc.rampDial(r.next, r.sched.next))
+		for r.sched.next <= now && r.next < r.until && !r.sc.full() {
+			if r.sched.next >= r.sc.freed.Load() { // what waited for the server is not late by our fault
+				r.sc.lateness(r.sched.next, now)
+			}
+			d.e.dialers.start(d.rampDial(r.sc, r.next, r.sched.next))
 			r.next++
 			r.sched.take()
 		}
@@ -71,7 +73,9 @@ func (d *director) fire(now int64) int64 {
 			i--
 			continue
 		}
-		next = min(next, r.sched.next)
+		if r.sched.next > now { // else the end of an attempt wakes the loop
+			next = min(next, r.sched.next)
+		}
 	}
 	for _, c := range d.churns {
 		for c.sched.next <= now {
@@ -154,11 +158,21 @@ func (d *director) idle() {
 }
 
 // rampDial is the attempt for the i-th connection of the share.
-func (sc *scenario) rampDial(i int, due int64) *dial {
+func (d *director) rampDial(sc *scenario, i int, due int64) *dial {
+	sc.pending.Add(1)
 	x := &dial{sc: sc, to: &sc.to, id: sc.share.First + i, due: due, slow: sc.isSlow(sc.share.First + i)}
-	x.ended = func(*dial, *conn, string) { sc.attempted.Add(1) }
+	x.ended = func(*dial, *conn, string) {
+		sc.attempted.Add(1)
+		if sc.pending.Add(-1) == sc.atMost-1 {
+			sc.freed.Store(d.e.clock.now())
+			d.wake()
+		}
+	}
 	return x
 }
+
+// full tells that the ramp has to wait for attempts that are under way.
+func (sc *scenario) full() bool { return sc.atMost > 0 && sc.pending.Load() >= sc.atMost }
 
 // isSlow tells whether the i-th connection of the scenario is a slow one: as many
 // of the first n as the share says, for every n, so that all processes have theirs.

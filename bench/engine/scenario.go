@@ -45,6 +45,9 @@ type scenario struct {
 	live      []atomic.Int32 // of them, those of each loop
 	attempted atomic.Int64   // ramp attempts that have come to an end
 	quota     atomic.Int64   // connections of the share wanted so far
+	atMost    int64          // ramp attempts under way at once; 0: any number
+	pending   atomic.Int64   // ramp attempts under way
+	freed     atomic.Int64   // since when they are fewer than atMost again
 	extra     atomic.Int64   // connections of publishers wanted
 	from      atomic.Int64   // the measured period
 	until     atomic.Int64
@@ -101,6 +104,9 @@ func newScenario(idx int, p *plan.Scenario, share Share, pins map[string][]netip
 	}
 	if share.First < 0 || share.Count < 0 || share.First+share.Count > p.Connections {
 		return nil, fmt.Errorf("scenario %s: connections %d to %d of %d", p.Name, share.First, share.First+share.Count, p.Connections)
+	}
+	if p.ConnectPending > 0 {
+		sc.atMost = max(1, int64(p.ConnectPending)*int64(share.Count)/int64(p.Connections))
 	}
 	t, err := p.Templates()
 	if err != nil {

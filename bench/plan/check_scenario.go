@@ -19,6 +19,9 @@ func (d *draft) checkScenario(i int) {
 	d.from(key+".connections", float64(s.Connections), 1, maxConnections)
 	d.from(key+".first-id", float64(s.FirstID), 0, maxFirstID)
 	d.above(key+".connect-rate", s.ConnectRate, 0, maxRate)
+	if slices.Contains(gathering, s.Kind) {
+		d.from(key+".connect-pending", float64(s.ConnectPending), 1, maxConnections)
+	}
 	d.wait(key+".connect-timeout", s.ConnectTimeout, false, maxWait)
 	d.wait(key+".hold", s.Hold, true, maxLimit)
 	for i, text := range s.Ignore {

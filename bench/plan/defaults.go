@@ -74,6 +74,9 @@ func (d *draft) fillScenario(i int, key string) {
 	preset(d, key+".model", &s.Model, Open) // of those that only connect, too: connects are due at their rate
 	preset(d, key+".connections", &s.Connections, 100)
 	preset(d, key+".connect-rate", &s.ConnectRate, 1000)
+	if slices.Contains(gathering, s.Kind) {
+		preset(d, key+".connect-pending", &s.ConnectPending, max(1000, int(min(s.ConnectRate, maxConnections))))
+	}
 	preset(d, key+".connect-timeout", &s.ConnectTimeout, 10*time.Second)
 	if s.JWTSecret != "" {
 		preset(d, key+".jwt-ttl", &s.JWTTTL, 24*time.Hour)

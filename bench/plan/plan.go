@@ -91,11 +91,12 @@ type Scenario struct {
 	JWTSecret   string            `yaml:"jwt-secret" json:"jwt_secret,omitempty"` // secret: {{.Token}} is an HS256 JWT with sub={{.User}}
 	JWTTTL      time.Duration     `yaml:"jwt-ttl" json:"jwt_ttl,omitempty"`       // default 24h
 
-	Connections    int           `yaml:"connections" json:"connections"`         // default 100, at most 10,000,000
-	FirstID        int           `yaml:"first-id" json:"first_id"`               // {{.ID}} of the first connection
-	ConnectRate    float64       `yaml:"connect-rate" json:"connect_rate"`       // connects per second; default 1,000
-	ConnectTimeout time.Duration `yaml:"connect-timeout" json:"connect_timeout"` // TCP, TLS and upgrade together; default 10s
-	Hold           time.Duration `yaml:"hold" json:"hold,omitempty"`             // kind connect: how long the connections are held; default 10s
+	Connections    int           `yaml:"connections" json:"connections"`                   // default 100, at most 10,000,000
+	FirstID        int           `yaml:"first-id" json:"first_id"`                         // {{.ID}} of the first connection
+	ConnectRate    float64       `yaml:"connect-rate" json:"connect_rate"`                 // connects per second; default 1,000
+	ConnectPending int           `yaml:"connect-pending" json:"connect_pending,omitempty"` // all but connect: attempts under way at once while everybody gets connected; default connect-rate, at least 1,000
+	ConnectTimeout time.Duration `yaml:"connect-timeout" json:"connect_timeout"`           // TCP, TLS and upgrade together; default 10s
+	Hold           time.Duration `yaml:"hold" json:"hold,omitempty"`                       // kind connect: how long the connections are held; default 10s
 
 	Model       Model         `yaml:"model" json:"model,omitempty"`             // default open
 	Rate        float64       `yaml:"rate" json:"rate,omitempty"`               // operations per second, all connections together; open model

@@ -50,13 +50,14 @@ func TestFlagsOfKinds(t *testing.T) {
 	t.Parallel()
 	common := "name seed settle limit fail-if find-max find-max-of find-max-limit sources workers loops agents agent-token pid metric" +
 		"s-url i-own-this-target insecure header subprotocol user token-file jwt-secret jwt-ttl connections first-id connect-rate connect-timeout ignore"
-	message := " warmup duration rate arrival message expect reply-timeout"
+	const pending = " connect-pending"
+	message := pending + " warmup duration rate arrival message expect reply-timeout"
 	ask := message + " model closed every think"
 	publish := message + " publish-via publish-method publish-url publish-header publish-body publishers publish-timeout publish-status"
 	for kind, more := range map[Kind]string{
 		Connect: " hold", Heartbeat: ask, Soak: ask, Echo: ask + " outstanding", Broadcast: publish, Push: publish,
 		Slow: publish + " slow-share slow-rate", Churn: ask + " churn-rate lifetime abrupt",
-		Storm: " cycles storm-every abrupt give-up backoff backoff-base backoff-factor backoff-max backoff-jitter",
+		Storm: pending + " cycles storm-every abrupt give-up backoff backoff-base backoff-factor backoff-max backoff-jitter",
 	} {
 		fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 		AddFlags(fs, kind)

@@ -2,9 +2,10 @@ package plan
 
 // Groups of kinds that use the same settings.
 var (
-	asking     = []Kind{Heartbeat, Echo, Churn, Soak}                        // send and are answered
-	publishing = []Kind{Broadcast, Push, Slow}                               // publish, and others receive
-	messaging  = []Kind{Heartbeat, Echo, Broadcast, Push, Churn, Slow, Soak} // have messages at all
+	asking     = []Kind{Heartbeat, Echo, Churn, Soak}                               // send and are answered
+	publishing = []Kind{Broadcast, Push, Slow}                                      // publish, and others receive
+	messaging  = []Kind{Heartbeat, Echo, Broadcast, Push, Churn, Slow, Soak}        // have messages at all
+	gathering  = []Kind{Heartbeat, Echo, Broadcast, Push, Churn, Storm, Slow, Soak} // are connected before their load begins
 )
 
 const (
@@ -53,6 +54,7 @@ var scenarioSettings = []setting{
 	{key: "connections", help: "number of connections; at most 10,000,000, all scenarios together", preset: "100", short: "c"},
 	{key: "first-id", help: "{{.ID}} of the first connection", preset: "0"},
 	{key: "connect-rate", help: "connects per second", preset: "1,000"},
+	{key: "connect-pending", help: "connects under way at once while all get connected before the load; beyond it they wait for the server", preset: "connect-rate, at least 1,000", kinds: gathering},
 	{key: "connect-timeout", help: "longest time for TCP, TLS and upgrade together", preset: "10s"},
 	{key: "hold", help: "how long the connections are held; 0s: not at all", preset: "10s", kinds: []Kind{Connect}},
 	{key: "model", help: "open: operations are due at given times whatever the server does; closed: a connection sends again when it was answered", preset: "open", kinds: asking},
