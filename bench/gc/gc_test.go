@@ -10,14 +10,14 @@ import (
 
 	"go.uber.org/goleak"
 
-	"carillon/cluster/services/crowd"
+	"carillon/cluster/services/crowd/crowdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestRun measures some hundreds, and sees that a collector that is off collects nothing.
 func TestRun(t *testing.T) {
-	o := options{carillon: crowd.Build(t), connections: 300, rounds: 1, window: 2 * time.Second, settings: []setting{"10", "off"}}
+	o := options{carillon: crowdtest.Build(t), connections: 300, rounds: 1, window: 2 * time.Second, settings: []setting{"10", "off"}}
 	var out bytes.Buffer
 	if err := o.run(t.Context(), &out); err != nil {
 		t.Fatal(err)

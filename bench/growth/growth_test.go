@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"carillon/cluster/services/crowd"
+	"carillon/cluster/services/crowd/crowdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestMeasure measures some hundreds, as the command does a million.
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	o := options{carillon: crowd.Build(t), rate: 500, heartbeats: 200, window: time.Second, quiet: time.Second, margin: time.Second}
+	o := options{carillon: crowdtest.Build(t), rate: 500, heartbeats: 200, window: time.Second, quiet: time.Second, margin: time.Second}
 	if err := run(t.Context(), o, []int{200}, dir); err != nil {
 		t.Fatal(err)
 	}

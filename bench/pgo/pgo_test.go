@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"carillon/cluster/services/crowd"
+	"carillon/cluster/services/crowd/crowdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // something. Together they have the gateway's own functions: on a busy machine one alone
 // may have a handful of samples.
 func TestProfiles(t *testing.T) {
-	o := options{carillon: crowd.Build(t), dir: filepath.Join(t.TempDir(), "profiles"), seconds: 2}
+	o := options{carillon: crowdtest.Build(t), dir: filepath.Join(t.TempDir(), "profiles"), seconds: 2}
 	var out bytes.Buffer
 	if err := o.run(t.Context(), &out); err != nil {
 		t.Fatal(err)

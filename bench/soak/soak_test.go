@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/cluster/services/crowd"
+	"carillon/cluster/services/crowd/crowdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -38,7 +39,7 @@ func (o *output) Write(p []byte) (int, error) {
 // with somebody kicked.
 func TestSoak(t *testing.T) {
 	// What a gateway that has just started needs in its first seconds is no leak.
-	o := options{carillon: crowd.Build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
+	o := options{carillon: crowdtest.Build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
 		look: 100 * time.Millisecond, line: time.Second, growth: 1 << 20}
 	var out output
 	if err := o.run(t.Context(), &out); err != nil {

@@ -1,12 +1,20 @@
 package services
 
-import (
-	"context"
-	"testing"
-)
+import "context"
+
+// TB is what servers for one test need of a testing.TB. The package testing itself stays out
+// of the commands that start servers.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Failed() bool
+	Logf(format string, args ...any)
+	Error(args ...any)
+	Fatal(args ...any)
+}
 
 // NewRedis starts a Redis for one test.
-func NewRedis(t testing.TB, o RedisOptions) *Redis {
+func NewRedis(t TB, o RedisOptions) *Redis {
 	t.Helper()
 	r, err := StartRedis(context.Background(), o)
 	if err != nil {
@@ -18,7 +26,7 @@ func NewRedis(t testing.TB, o RedisOptions) *Redis {
 
 // NewRabbitMQ starts a RabbitMQ for one test. That takes seconds: tests of one
 // package share one and take a virtual host each, see [RabbitMQ.NewVhost].
-func NewRabbitMQ(t testing.TB, o RabbitOptions) *RabbitMQ {
+func NewRabbitMQ(t TB, o RabbitOptions) *RabbitMQ {
 	t.Helper()
 	r, err := StartRabbitMQ(context.Background(), o)
 	if err != nil {
@@ -29,7 +37,7 @@ func NewRabbitMQ(t testing.TB, o RabbitOptions) *RabbitMQ {
 }
 
 // NewRedisCluster starts a Redis Cluster for one test.
-func NewRedisCluster(t testing.TB, masters, replicas int) *RedisCluster {
+func NewRedisCluster(t TB, masters, replicas int) *RedisCluster {
 	t.Helper()
 	c, err := StartRedisCluster(context.Background(), masters, replicas)
 	if err != nil {
@@ -40,7 +48,7 @@ func NewRedisCluster(t testing.TB, masters, replicas int) *RedisCluster {
 }
 
 // NewSentinel starts a Redis with a replica and three sentinels for one test.
-func NewSentinel(t testing.TB) *Sentinel {
+func NewSentinel(t TB) *Sentinel {
 	t.Helper()
 	s, err := StartSentinel(context.Background())
 	if err != nil {
@@ -51,7 +59,7 @@ func NewSentinel(t testing.TB) *Sentinel {
 }
 
 // NewProxy starts a proxy before target for one test.
-func NewProxy(t testing.TB, target string) *Proxy {
+func NewProxy(t TB, target string) *Proxy {
 	t.Helper()
 	p, err := StartProxy(target)
 	if err != nil {
@@ -68,7 +76,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 // FreePort returns a port on which nobody listens, and which no server of this
 // process takes until the test ends. It is outside of the range that Linux gives to
 // outgoing connections.
-func FreePort(t testing.TB) int {
+func FreePort(t TB) int {
 	t.Helper()
 	port, err := takePort()
 	if err != nil {
@@ -80,7 +88,7 @@ func FreePort(t testing.TB) int {
 
 // end stops a server when its test ends, and shows what it has logged last when the
 // test has failed.
-func end(t testing.TB, s interface {
+func end(t TB, s interface {
 	Log() string
 	Stop(graceful bool) error
 }) {

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"carillon/cluster/services/crowd"
+	"carillon/cluster/services/crowd/crowdtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestSmall does with some hundreds what the command does with a million.
 func TestSmall(t *testing.T) {
 	var out bytes.Buffer
-	o := options{carillon: crowd.Build(t), count: 300, rate: 300, every: time.Second, hold: 8 * time.Second}
+	o := options{carillon: crowdtest.Build(t), count: 300, rate: 300, every: time.Second, hold: 8 * time.Second}
 	if err := run(t.Context(), o, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}

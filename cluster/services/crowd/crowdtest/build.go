@@ -1,4 +1,5 @@
-package crowd
+// Package crowdtest makes the program that tests of crowds run.
+package crowdtest
 
 import (
 	"os/exec"
