@@ -11,12 +11,11 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
+
+	"carillon/cluster/services/cmdline"
 )
 
 // options say what is measured.
@@ -54,21 +53,13 @@ func command(args []string) int {
 	flags.IntVar(&o.rounds, "rounds", 3, "how `often` each setting has its turn")
 	flags.DurationVar(&o.window, "window", 8*time.Second, "`time` for which each load lasts")
 	settings := flags.String("settings", "25,50,100,200,off:64MiB", "values of `GOGC`, or of GOGC:GOMEMLIMIT, with commas")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	if o.connections < 1 || o.rounds < 1 || o.window <= 0 {
-		fmt.Fprintln(os.Stderr, "gc: --connections, --rounds and --window have to be above zero")
-		return 2
-	}
-	for field := range strings.SplitSeq(*settings, ",") {
-		o.settings = append(o.settings, setting(field))
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := o.run(ctx, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "gc:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		if o.connections < 1 || o.rounds < 1 || o.window <= 0 {
+			return cmdline.Wrong("--connections, --rounds and --window have to be above zero")
+		}
+		for field := range strings.SplitSeq(*settings, ",") {
+			o.settings = append(o.settings, setting(field))
+		}
+		return o.run(ctx, os.Stdout)
+	})
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
+	"carillon/bench/stats"
 	"carillon/cluster/services/crowd"
 )
 
@@ -181,8 +181,7 @@ func (o options) print(w io.Writer, all map[key][]figures) {
 				for _, f := range all[key{l.name, s}] {
 					values = append(values, of(f))
 				}
-				slices.Sort(values)
-				return strconv.FormatFloat(values[len(values)/2], 'f', digits, 64)
+				return strconv.FormatFloat(stats.Median(values), 'f', digits, 64)
 			}
 			fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", l.name, s,
 				median(0, func(f figures) float64 { return f.rss }), median(0, func(f figures) float64 { return f.most }),

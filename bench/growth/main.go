@@ -14,13 +14,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"carillon/cluster/services/cmdline"
 	"carillon/cluster/services/crowd"
 )
 
@@ -37,16 +36,9 @@ func command(args []string) int {
 	flags.IntVar(&o.rate, "rate", 4_500, "connects a second: a `number`")
 	flags.Var(&counts, "counts", "how `many` connections: numbers with commas")
 	flags.StringVar(&dir, "dir", "docs", "`folder` of growth.json and growth.svg")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o, counts, dir); err != nil {
-		fmt.Fprintln(os.Stderr, "growth:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		return run(ctx, o, counts, dir)
+	})
 }
 
 // run measures each count, and writes both files after each.

@@ -14,11 +14,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"carillon/cluster/services/cmdline"
 	"carillon/cluster/services/crowd"
 )
 
@@ -59,20 +58,12 @@ func command(args []string) int {
 	flags.StringVar(&o.carillon, "carillon", "bin/carillon", "the `program` that is gateway and load tester")
 	flags.StringVar(&o.dir, "dir", "bin/profiles", "`folder` of the profiles")
 	flags.IntVar(&o.seconds, "seconds", 15, "`how` many seconds of each load are watched")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	if o.seconds < 1 {
-		fmt.Fprintln(os.Stderr, "pgo: --seconds has to be above zero")
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := o.run(ctx, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "pgo:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		if o.seconds < 1 {
+			return cmdline.Wrong("--seconds has to be above zero")
+		}
+		return o.run(ctx, os.Stdout)
+	})
 }
 
 // run takes a profile under each load.

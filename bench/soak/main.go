@@ -11,9 +11,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"carillon/cluster/services/cmdline"
 )
 
 // options say what is run, and what is too much.
@@ -43,18 +43,13 @@ func command(args []string) int {
 	// A Go heap breathes between two collections. Half a megabyte of 10,000 connections is
 	// noise, and a leak of a byte for each heartbeat shows within the hour.
 	flags.Float64Var(&o.growth, "growth", 50, "`bytes` a connection by which memory may grow over that time")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	if o.connections < 1 || o.duration <= 0 || o.settle < 0 || o.beat <= 0 {
-		fmt.Fprintln(os.Stderr, "soak: --connections, --duration and --beat have to be above zero, --settle not below")
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := o.run(ctx, os.Stdout); err != nil {
-		fmt.Println("soak: failed:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		if o.connections < 1 || o.duration <= 0 || o.settle < 0 || o.beat <= 0 {
+			return cmdline.Wrong("--connections, --duration and --beat have to be above zero, --settle not below")
+		}
+		if err := o.run(ctx, os.Stdout); err != nil {
+			return fmt.Errorf("failed: %w", err)
+		}
+		return nil
+	})
 }

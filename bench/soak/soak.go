@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"time"
 
 	"carillon/bench/report"
+	"carillon/bench/stats"
 	"carillon/bench/watch"
 	"carillon/cluster/services"
 	"carillon/cluster/services/crowd"
@@ -131,11 +131,7 @@ func tenths(all []time.Duration) (first, last time.Duration) {
 		return 0, 0
 	}
 	n := max(1, len(all)/10)
-	return median(all[:n]), median(all[len(all)-n:])
-}
-
-func median(of []time.Duration) time.Duration {
-	return slices.Sorted(slices.Values(of))[len(of)/2]
+	return stats.Median(all[:n]), stats.Median(all[len(all)-n:])
 }
 
 // sample is one look at the gateway.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"carillon/bench/peers/internal/figures"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -163,7 +165,7 @@ func TestSummarise(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, &out)
 		}
 	}
-	if got := median([]float64{4, 1, 3, 2}); got != 2.5 {
+	if got := figures.Median([]float64{4, 1, 3, 2}); got != 2.5 {
 		t.Errorf("median of an even number: got %v", got)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+
+	"carillon/bench/peers/internal/figures"
 )
 
 // row is a tool at a work, over all rounds.
@@ -44,8 +46,8 @@ func summarise(samples []sample) (rows []row) {
 	for _, k := range order {
 		v := values[k]
 		rows = append(rows, row{
-			Work: k.work, Tool: k.tool, Median: median(v), Low: slices.Min(v), High: slices.Max(v),
-			Rate: median(rates[k]), Asked: about[k].Asked, Conns: about[k].Conns, Runs: len(v),
+			Work: k.work, Tool: k.tool, Median: figures.Median(v), Low: slices.Min(v), High: slices.Max(v),
+			Rate: figures.Median(rates[k]), Asked: about[k].Asked, Conns: about[k].Conns, Runs: len(v),
 		})
 	}
 	for i := range rows {
@@ -63,15 +65,6 @@ func summarise(samples []sample) (rows []row) {
 		}
 	}
 	return rows
-}
-
-func median(v []float64) float64 {
-	v = slices.Sorted(slices.Values(v))
-	n := len(v)
-	if n%2 == 1 {
-		return v[n/2]
-	}
-	return (v[n/2-1] + v[n/2]) / 2
 }
 
 // write prints the tables, as Markdown.

@@ -8,10 +8,9 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"carillon/cluster/services/cmdline"
 )
 
 func main() {
@@ -24,16 +23,7 @@ func command(args []string) int {
 	flags.StringVar(&o.gateway, "gateway", "bin/carillon", "the `program` to run as each gateway")
 	flags.IntVar(&o.port, "port", 18001, "the `port` of the first gateway; the others follow")
 	flags.IntVar(&o.nodes, "nodes", 2, "how `many` gateways")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The second interrupt ends everything at once.
-	defer context.AfterFunc(ctx, stop)()
-	if err := run(ctx, o, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "localcluster:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		return run(ctx, o, os.Stdout)
+	})
 }

@@ -9,11 +9,10 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"carillon/cluster/services/cmdline"
 )
 
 // options say what run does.
@@ -39,14 +38,7 @@ func command(args []string) int {
 	flags.DurationVar(&o.every, "every", 100*time.Second, "`time` between two heartbeats of a connection")
 	flags.DurationVar(&o.hold, "hold", 100*time.Second, "`time` for which they are measured when all are there")
 	flags.StringVar(&o.report, "report", "", "write the load tester's report as HTML to this `file`")
-	if err := flags.Parse(args); err != nil {
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "million:", err)
-		return 1
-	}
-	return 0
+	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		return run(ctx, o, os.Stdout)
+	})
 }
