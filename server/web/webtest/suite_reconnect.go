@@ -103,6 +103,7 @@ func testRealSecond(t *testing.T, b *Browser, g *Gateway) {
 }
 
 func testCloseCodes(t *testing.T, b *Browser, g *Gateway) {
+	p := b.Open(t, g.URL, WithClock())
 	for _, c := range []struct {
 		code   int
 		reason string
@@ -123,23 +124,23 @@ func testCloseCodes(t *testing.T, b *Browser, g *Gateway) {
 		{4401, "token expired", false, "Closed: 4401, token expired"},
 		{4500, "heartbeat timeout", true, "Closed: 4500, heartbeat timeout"},
 	} {
-		t.Run(fmt.Sprint(c.code), func(t *testing.T) {
-			p := openAndConnect(t, b, g, WithClock())
-			Eventually(t, "the session is there", func() bool { return g.Sessions() == 1 })
-			handshakes := len(g.Handshakes())
-			g.Close(c.code, c.reason)
-			if !c.again {
-				p.WaitState(StateClosed)
-				expect(t, "status", p.Text("status"), c.status)
-				p.WaitLog("why it stops", contains("warn", c.status+". Not reconnecting: "))
-				expectQuiet(t, p, g, handshakes)
-				return
-			}
-			p.WaitState(StateWaiting)
-			expect(t, "status", p.Text("status"), c.status)
-			p.Click("close")
+		Eventually(t, "the session before has ended", func() bool { return g.Sessions() == 0 })
+		p.Click("connect")
+		p.WaitState(StateOpen)
+		Eventually(t, "the session is there", func() bool { return g.Sessions() == 1 })
+		handshakes := len(g.Handshakes())
+		g.Close(c.code, c.reason)
+		if !c.again {
 			p.WaitState(StateClosed)
-		})
+			expect(t, "status", p.Text("status"), c.status)
+			p.WaitLog("why it stops", contains("warn", c.status+". Not reconnecting: "))
+			expectQuiet(t, p, g, handshakes)
+			continue
+		}
+		p.WaitState(StateWaiting)
+		expect(t, "status", p.Text("status"), c.status)
+		p.Click("close")
+		p.WaitState(StateClosed)
 	}
 }
 
