@@ -40,7 +40,7 @@ func (o *output) Write(p []byte) (int, error) {
 func TestSoak(t *testing.T) {
 	// What a gateway that has just started needs in its first seconds is no leak.
 	o := options{carillon: crowdtest.Build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
-		look: 100 * time.Millisecond, line: time.Second, growth: 1 << 20}
+		look: 500 * time.Millisecond, line: time.Second, growth: 1 << 20}
 	var out output
 	if err := o.run(t.Context(), &out); err != nil {
 		t.Fatalf("%v\n%s", err, &out.b)
