@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -44,6 +45,26 @@ func short(kind plan.Kind, url string) *plan.Plan {
 	return &plan.Plan{
 		Name: string(kind), Warmup: 200 * time.Millisecond, Duration: time.Second,
 		Scenarios: []plan.Scenario{{Kind: kind, URL: url, Connections: 60, ConnectRate: 1000}},
+	}
+}
+
+// TestSlowRamp: connects wait for a slow server, in all processes together as many as may
+// be under way, and the report says that their rate was not reached.
+func TestSlowRamp(t *testing.T) {
+	const takes = 250 * time.Millisecond
+	srv := faulty.Start(t, faulty.Options{Faults: faulty.Faults{SlowUpgrade: takes}})
+	p := short(plan.Heartbeat, srv.URL())
+	p.Workers, p.Warmup, p.Duration = 2, time.Nanosecond, 300*time.Millisecond
+	p.Scenarios[0].Connections, p.Scenarios[0].ConnectPending = 20, 2
+	r := carry(t, t.Context(), p)
+	if c := r.Scenarios[0].Setup.Counts; c.Connected != 20 {
+		t.Errorf("%d of 20 are connected", c.Connected)
+	}
+	if most := r.Scenarios[0].Setup.Hists[stats.Connect].Max(); most < 10*takes {
+		t.Errorf("the last connect took %v since it was due, want ten times %v", most, takes)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.Contains(w, "instead of 0.0 s") }) {
+		t.Errorf("no warning of the ramp in %q", r.Warnings)
 	}
 }
 
