@@ -51,12 +51,15 @@ pgo: build
 
 # Packages whose tests watch the clock, and want the machine to themselves.
 CLOCKS := $(addprefix carillon/bench/,engine fleet live watch internal/await internal/faulty)
+# Of the others one more at once than there are processors, since they wait more than they compute, and from the end of
+# the list, where the longest are.
+OTHERS = -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) $$($(GO) list ./... | grep -vxF $(addprefix -e ,$(CLOCKS)) | sort -r)
 # Packages with tests that the race detector falsifies.
 COUNTING = $$(git grep -lE '^func Test.*(Alloc|Size)' -- '*_test.go' ':!bench/peers' | xargs -n 1 dirname | sort -u | sed 's,^,./,')
 
 ## test: everything, installing what is missing; lint has vetted it all
 test: setup lint
-	$(GO) test -race -vet=off -shuffle=on -timeout 15m $$($(GO) list ./... | grep -vxF $(addprefix -e ,$(CLOCKS)))
+	$(GO) test -race -vet=off -shuffle=on -timeout 15m $(OTHERS)
 	$(GO) test -race -vet=off -shuffle=on -timeout 15m -p 1 $(CLOCKS)
 	$(GO) test -vet=off -timeout 5m -run 'Alloc|Size' $(COUNTING)
 	cd bench/peers && $(GO) vet ./... && $(GO) test -vet=off -timeout 10m ./...
