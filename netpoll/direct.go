@@ -7,8 +7,12 @@ import (
 )
 
 const (
-	// lingerMost is how long a loop waits for the next event before it goes back to gnet.
-	lingerMost = 5 * time.Millisecond
+	// lingerMost is how long a loop waits for the next event before it goes back to
+	// gnet. While one waits with its processor, a thread of Go's runtime looks a
+	// hundred times a second; when one goes to gnet and waits there, that thread looks
+	// some sixty times within two milliseconds. So waiting pays from a few events a
+	// second on.
+	lingerMost = 100 * time.Millisecond
 	// pauseMost bounds how many times that which was in vain several times is left out.
 	pauseMost = 256
 	// directLooks is after how many looks gnet has its turn: what it has taken from
@@ -106,7 +110,7 @@ func (s *Shard) begin(fd int) {
 // served goes on by itself after gnet had the loop serve an event. Loop only.
 func (s *Shard) served() {
 	d := &s.direct
-	if d.gnetsTurn || !d.poll.found() || !d.lingers.now() {
+	if d.gnetsTurn || !d.poll.found() || s.r.gnetDue.Load() > 0 || !d.lingers.now() {
 		return
 	}
 	for range directLooks {

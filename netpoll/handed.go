@@ -65,11 +65,7 @@ func (r *Reactor) Adopt(nc net.Conn, first []byte) error {
 	shards := *r.shards.Load()
 	s := shards[int(r.adoptions.Add(1))%len(shards)]
 	ok = r.enrolments.run(func() {
-		res, err := s.loop.Enroll(gnet.NewContext(context.Background(), &adopted{first}), hc.Conn)
-		if err == nil {
-			err = r.enrolled(res)
-		}
-		if err != nil { // it did not get to OnOpen
+		if err := r.enroll(s, hc.Conn, &adopted{first}); err != nil { // it did not get to OnOpen
 			_ = hc.Conn.Close()
 			r.conns.Add(-1)
 		}
@@ -82,8 +78,15 @@ func (r *Reactor) Adopt(nc net.Conn, first []byte) error {
 	return nil
 }
 
-// enrolled waits until a loop has taken a connection that was given to it.
-func (r *Reactor) enrolled(res <-chan gnet.RegisteredResult) error {
+// enroll gives a connection to a loop, with v as its context, and waits until the
+// loop has taken it.
+func (r *Reactor) enroll(s *Shard, nc net.Conn, v any) error {
+	r.gnetDue.Add(1)
+	defer r.gnetDue.Add(-1)
+	res, err := s.loop.Enroll(gnet.NewContext(context.Background(), v), nc)
+	if err != nil {
+		return err
+	}
 	select {
 	case v := <-res:
 		return v.Err

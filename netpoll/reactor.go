@@ -45,6 +45,9 @@ type Reactor struct {
 	unix      *unixListener
 
 	enrolments enrolments
+	// gnetDue counts what gnet is given to do: a loop may be in the very batch that
+	// told gnet of it, and must not wait there for sockets. The Stop is never done.
+	gnetDue atomic.Int32
 
 	running   bool // Start succeeded
 	stopGnet  func() error
@@ -484,6 +487,7 @@ func (r *Reactor) Stop() error {
 			r.unix.close()
 		}
 		r.enrolments.close() // while the loops can still finish them
+		r.gnetDue.Add(1)
 		r.stopErr = r.stopGnet()
 		<-r.loopsDone
 		r.stopShards()

@@ -1,7 +1,6 @@
 package netpoll
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -9,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
 
 	"carillon/codec"
@@ -79,12 +77,9 @@ func (u *unixListener) run(r *Reactor) {
 		}
 		_ = nc.SetWriteBuffer(r.opt.SendBuffer)
 		shards := *r.shards.Load()
-		res, err := shards[i%len(shards)].loop.Enroll(gnet.NewContext(context.Background(), nil), nc)
-		if err != nil {
+		if err := r.enroll(shards[i%len(shards)], nc, nil); err != nil { // one at a time: the backlog is the bound
 			_ = nc.Close()
-			continue
 		}
-		_ = r.enrolled(res) // one at a time: the backlog is the bound
 	}
 }
 
