@@ -145,7 +145,7 @@ func (d *direct) look() int {
 			return n
 		}
 		if d.gathers.now() {
-			d.poll.rest(d.wake, d.gather)
+			d.rest()
 			n := d.poll.wait(0)
 			d.gathers.paid(n > 1)
 			if n != 0 {
@@ -154,6 +154,16 @@ func (d *direct) look() int {
 		}
 	}
 	return d.poll.wait(d.linger)
+}
+
+// rest waits for as long as messages are gathered, or until the loop is woken.
+func (d *direct) rest() {
+	end := time.Now().Add(d.gather)
+	for left := d.gather; left > 0; left = time.Until(end) {
+		if d.poll.rest(d.wake, left) {
+			return
+		}
+	}
 }
 
 // yield lets gnet serve what is ready now. The byte in the wake socket comes behind

@@ -492,6 +492,13 @@ func TestGathers(t *testing.T) {
 	if mean := waited / 10; mean < rest/10 || mean > 3*rest {
 		t.Errorf("a message waited %v on average for a loop that rests %v", mean, rest)
 	}
+	begun := time.Now()
+	for range 10 {
+		runtime.GC()
+	}
+	if mean := time.Since(begun) / 10; mean > rest/5 {
+		t.Errorf("a collection takes %v on average beside a loop that rests %v", mean, rest)
+	}
 	pushed := time.Duration(0)
 	for range 10 {
 		sent := time.Now()

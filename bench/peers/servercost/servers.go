@@ -40,6 +40,9 @@ const (
 const (
 	ours    = "carillon"
 	oneLoop = "carillon-1" // with one event loop instead of one a core
+	gathers = "carillon-g" // with loops that let heartbeats come together for gatherFor
+
+	gatherFor = "20ms"
 )
 
 // memberPath is what is connected to, with the number of a connection for its end.
@@ -77,6 +80,10 @@ var servers = map[string]server{
 	oneLoop: {
 		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.event-loops=1") },
 		not:     allBut(heartbeat, sparse),
+	},
+	gathers: {
+		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.gather="+gatherFor) },
+		not:     allBut(sparse, idle),
 	},
 	"coder":   ofGo("coderserver"),
 	"gorilla": ofGo("gorillaserver"),

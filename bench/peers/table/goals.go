@@ -20,10 +20,11 @@ type goal struct {
 const (
 	ours    = "carillon"
 	oneLoop = "carillon-1" // with one event loop
+	gathers = "carillon-g" // with server.gather=20ms
 )
 
 // own are the servers that are no peers.
-var own = []string{ours, oneLoop, "c", "c-2", "c-log", "c-uring"}
+var own = []string{ours, oneLoop, gathers, "c", "c-2", "c-log", "c-uring"}
 
 var goals = []goal{
 	{"broadcast", "one at a time, one loop: frames/s over those of a C loop of send()", 0.95, true, 2, benched(fanout+"/loops=1/lone", "send_x_C", "C_frames/s")},
@@ -43,8 +44,10 @@ var goals = []goal{
 	{"heartbeats", "10,000 a second over 5,000 connections: CPU of one loop over that of C", 1.3, false, 2, over("sparse", oneLoop, "c")},
 	{"heartbeats", "the same, two loops over two processes of C", 1.3, false, 2, over("sparse", ours, "c-2")},
 	{"heartbeats", "the same, two loops over one process of C", 1.3, false, 2, over("sparse", ours, "c")},
+	{"heartbeats", "the same with `server.gather: 20ms`, two loops over two processes of C", 1.3, false, 2, over("sparse", gathers, "c-2")},
 	{"idle", "bytes of user space a connection, resident set", 700, false, 0, row("idle", "rss_bytes_per_connection")},
 	{"idle", "CPU µs/s a connection with a heartbeat every 25 s", 0.5, false, 2, row("idle", "idle_cpu_us_per_connection_second")},
+	{"idle", "the same with `server.gather: 20ms`", 0.5, false, 2, rowOf(gathers, "idle", "idle_cpu_us_per_connection_second")},
 	{"idle", "bytes of kernel memory a connection, both ends", 0, false, 0, row("idle", "kernel_bytes_per_connection")},
 	{"idle", "bytes a connection kept 10 s after all have closed", 0, false, 0, row("idle", "kept_bytes_per_connection")},
 	{"connects", "connects/s over those of the best peer", 1, true, 2, overPeers("connect", "operations_per_second", true)},
@@ -66,9 +69,12 @@ func (m measured) row(step, server string) (figures.Row, bool) {
 }
 
 // row is a figure of ours, beside those of the C servers.
-func row(step, figure string) func(measured) (result, bool) {
+func row(step, figure string) func(measured) (result, bool) { return rowOf(ours, step, figure) }
+
+// rowOf is a figure of a server, beside those of the C servers.
+func rowOf(server, step, figure string) func(measured) (result, bool) {
 	return func(m measured) (result, bool) {
-		r, _ := m.row(step, ours)
+		r, _ := m.row(step, server)
 		f, there := r.Figures[figure]
 		if !there {
 			return result{}, false
@@ -95,18 +101,22 @@ func ratio(step, figure string) func(measured) (result, bool) {
 	}
 }
 
-// over is the CPU of one server at a step over that of another.
+// over is the CPU of one server at a step over that of another, of the same rounds.
 func over(step, server, other string) func(measured) (result, bool) {
 	return func(m measured) (result, bool) {
 		const figure = "cpu_seconds_per_million"
 		r, _ := m.row(step, server)
 		o, _ := m.row(step, other)
 		a, b := r.Figures[figure], o.Figures[figure]
-		if a.Median <= 0 || b.Median <= 0 {
+		if len(a.Values) == 0 || len(a.Values) != len(b.Values) || b.Low <= 0 {
 			return result{}, false
 		}
-		v := a.Median / b.Median
-		return result{figure: v, low: v, high: v, beside: fmt.Sprintf("%s %s, %s %s", server, short(a.Median), other, short(b.Median))}, true
+		ratios := make([]float64, len(a.Values))
+		for i := range ratios {
+			ratios[i] = a.Values[i] / b.Values[i]
+		}
+		v := figures.SpreadOf(ratios, nil)
+		return result{figure: v.Median, low: v.Low, high: v.High, beside: fmt.Sprintf("%s %s, %s %s", server, short(a.Median), other, short(b.Median))}, true
 	}
 }
 

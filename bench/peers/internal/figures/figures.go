@@ -14,6 +14,8 @@ type Spread struct {
 	Of     float64 `json:"of_baseline,omitempty"`
 	OfLow  float64 `json:"of_baseline_low,omitempty"`
 	OfHigh float64 `json:"of_baseline_high,omitempty"`
+	// Values has the figure of each round, in their order.
+	Values []float64 `json:"values"`
 }
 
 // Row is a server at a step.
@@ -36,7 +38,7 @@ type Report struct {
 // SpreadOf returns the spread of values, one at least, and that of ratios, if
 // there are any.
 func SpreadOf(values, ratios []float64) Spread {
-	s := Spread{Median: Median(values), Low: slices.Min(values), High: slices.Max(values)}
+	s := Spread{Median: Median(values), Low: slices.Min(values), High: slices.Max(values), Values: values}
 	if len(ratios) > 0 {
 		s.Of, s.OfLow, s.OfHigh = Median(ratios), slices.Min(ratios), slices.Max(ratios)
 	}
