@@ -46,7 +46,7 @@ type Reactor struct {
 
 	enrolments enrolments
 	// gnetDue counts what gnet is given to do: a loop may be in the very batch that
-	// told gnet of it, and must not wait there for sockets. The Stop is never done.
+	// told gnet of it, and must not wait there for sockets.
 	gnetDue atomic.Int32
 
 	running   bool // Start succeeded
@@ -109,8 +109,7 @@ func (r *Reactor) Start() (err error) {
 	}
 	if err != nil {
 		if r.stopGnet != nil {
-			_ = r.stopGnet()
-			<-r.loopsDone
+			_ = r.endLoops()
 		}
 		r.stopShards()
 		r.stopWatcher()
@@ -487,13 +486,19 @@ func (r *Reactor) Stop() error {
 			r.unix.close()
 		}
 		r.enrolments.close() // while the loops can still finish them
-		r.gnetDue.Add(1)
-		r.stopErr = r.stopGnet()
-		<-r.loopsDone
+		r.stopErr = r.endLoops()
 		r.stopShards()
 		r.stopWatcher()
 	})
 	return r.stopErr
+}
+
+// endLoops ends gnet and waits for it.
+func (r *Reactor) endLoops() error {
+	r.gnetDue.Add(1) // for good
+	err := r.stopGnet()
+	<-r.loopsDone
+	return err
 }
 
 func (r *Reactor) stopShards() {

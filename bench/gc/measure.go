@@ -84,7 +84,7 @@ func (o options) measure(ctx context.Context, s setting, l load) (f figures, err
 		return f, err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	empty, _, err := c.Resident()
+	empty, err := c.Resident()
 	if err != nil {
 		return f, err
 	}
@@ -108,7 +108,7 @@ func (o options) measure(ctx context.Context, s setting, l load) (f figures, err
 			return f, err
 		}
 	}
-	return after.less(before, float64(empty), float64(o.connections)), nil
+	return after.less(before, float64(empty.All), float64(o.connections)), nil
 }
 
 // during reads what the gateway has at the beginning of a load, and towards the end of one
@@ -142,13 +142,13 @@ func read(ctx context.Context, c *crowd.Cluster) (r reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	rss, _, err := c.Resident()
+	resident, err := c.Resident()
 	if err != nil {
 		return r, err
 	}
 	most, err := c.Peak()
 	return reading{
-		rss: float64(rss), most: float64(most),
+		rss: float64(resident.All), most: float64(most),
 		cpu: c.CPU().Seconds(), collector: values["go_cpu_classes_gc_total_cpu_seconds_total"],
 		cycles: values["go_gc_duration_seconds_count"], paused: values["go_gc_duration_seconds_sum"],
 		worst: values[`go_gc_duration_seconds{quantile="1"}`],

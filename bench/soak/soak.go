@@ -81,12 +81,15 @@ func (o options) observe(ctx context.Context, c *crowd.Cluster, clients *crowd.C
 }
 
 // judge shows the line through the samples and what heartbeats took, and tells whether
-// memory has grown or somebody was lost.
+// memory has grown or somebody was lost. Memory is what is not of files: the code that
+// runs for the first time comes from the program's file, page by page, for an hour.
 func (o options) judge(samples []sample, r crowd.Result, w io.Writer) error {
 	n := float64(o.connections)
-	memory := line("rss", samples, func(s sample) float64 { return float64(s.rss) })
+	memory := line("memory", samples, func(s sample) float64 { return float64(s.memory.Own) })
 	grown := (memory.Last - memory.First) / n
 	fmt.Fprintf(w, "memory grew by %.1f B a connection, %.1f an hour (%.1f to %.1f)\n", grown, memory.PerHour/n, memory.Low/n, memory.High/n)
+	code := line("code", samples, func(s sample) float64 { return float64(s.memory.All - s.memory.Own) })
+	fmt.Fprintf(w, "pages of the program's file that were used for the first time: %.0f KiB\n", (code.Last-code.First)/1024)
 	for _, s := range []report.Slope{
 		line("goroutines", samples, func(s sample) float64 { return s.goroutines }),
 		line("descriptors", samples, func(s sample) float64 { return s.files }),
@@ -138,7 +141,7 @@ func tenths(all []time.Duration) (first, last time.Duration) {
 type sample struct {
 	at          time.Duration // since the first one
 	sessions    float64
-	rss, pss    int64
+	memory      crowd.Resident
 	heap        float64 // bytes in use
 	goroutines  float64
 	files       float64
@@ -157,7 +160,7 @@ func look(ctx context.Context, c *crowd.Cluster, begun time.Time) (s sample, err
 		goroutines: values["go_goroutines"], files: values["process_open_fds"],
 		collections: values["go_gc_duration_seconds_count"], paused: values["go_gc_duration_seconds_sum"], cpu: c.CPU(),
 	}
-	s.rss, s.pss, err = c.Resident()
+	s.memory, err = c.Resident()
 	return s, err
 }
 
@@ -171,11 +174,11 @@ func (s sample) load(since sample) float64 {
 }
 
 func printHead(w io.Writer) {
-	fmt.Fprintf(w, "%8s %9s %9s %9s %9s %10s %7s %5s %8s\n", "time", "sessions", "RSS KiB", "PSS KiB", "heap KiB", "goroutines", "files", "GCs", "CPU us/s")
+	fmt.Fprintf(w, "%8s %9s %9s %9s %9s %10s %7s %5s %8s\n", "time", "sessions", "RSS KiB", "own KiB", "heap KiB", "goroutines", "files", "GCs", "CPU us/s")
 }
 
 // print writes a line; CPU is that since another look, for a connection.
 func (s sample) print(w io.Writer, since sample) {
-	fmt.Fprintf(w, "%8s %9.0f %9d %9d %9.0f %10.0f %7.0f %5.0f %8s\n", s.at.Round(time.Second), s.sessions, s.rss>>10, s.pss>>10, s.heap/1024,
+	fmt.Fprintf(w, "%8s %9.0f %9d %9d %9.0f %10.0f %7.0f %5.0f %8s\n", s.at.Round(time.Second), s.sessions, s.memory.All>>10, s.memory.Own>>10, s.heap/1024,
 		s.goroutines, s.files, s.collections, strconv.FormatFloat(s.load(since), 'f', 2, 64))
 }

@@ -104,7 +104,7 @@ func TestJudge(t *testing.T) {
 		var samples []sample
 		for at := time.Duration(0); at <= time.Hour; at += 10 * time.Second {
 			breath := float64(at / time.Second % 60 * 100) // of a heap
-			samples = append(samples, sample{at: at, sessions: 1000, rss: int64(30e6 + c.growth*1000*at.Hours() + breath)})
+			samples = append(samples, sample{at: at, sessions: 1000, memory: crowd.Resident{All: int64(60e6 + 1e6*at.Hours()), Own: int64(30e6 + c.growth*1000*at.Hours() + breath)}})
 		}
 		var out bytes.Buffer
 		switch err := o.judge(samples, c.result, &out); {

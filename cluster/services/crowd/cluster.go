@@ -137,9 +137,8 @@ func (c *Cluster) Port() string { return c.port }
 
 func (c *Cluster) pid() int { return c.cmd.Process.Pid }
 
-// Resident returns what memory the gateways have, in bytes, and what their share of it
-// is, where processes have pages in common.
-func (c *Cluster) Resident() (rss, pss int64, err error) { return resident(c.pid()) }
+// Resident returns what memory the gateways have.
+func (c *Cluster) Resident() (Resident, error) { return resident(c.pid()) }
 
 // Peak returns the most memory that a gateway alone has ever had, in bytes.
 func (c *Cluster) Peak() (int64, error) {

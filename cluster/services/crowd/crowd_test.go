@@ -32,10 +32,10 @@ func TestProcess(t *testing.T) {
 	if n := anonymous(0); n != 0 {
 		t.Errorf("no process has %d bytes", n)
 	}
-	if rss, pss, err := resident(os.Getpid()); err != nil || pss < 1<<20 || rss < pss {
-		t.Errorf("this process has %d bytes, its share %d, %v", rss, pss, err)
+	if r, err := resident(os.Getpid()); err != nil || r.Own < 1<<20 || r.Share < 1<<20 || r.All < max(r.Own, r.Share) {
+		t.Errorf("this process has %+v, %v", r, err)
 	}
-	if _, _, err := resident(1 << 30); err == nil {
+	if _, err := resident(1 << 30); err == nil {
 		t.Error("no error of a process that is not there")
 	}
 	before := cpuTime(os.Getpid())

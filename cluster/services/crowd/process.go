@@ -38,14 +38,21 @@ func anonymous(pid int) (n int64) {
 	return n
 }
 
-// resident sums up the memory of a process and its descendants, in bytes, and their
-// shares of it.
-func resident(pid int) (rss, pss int64, err error) {
+// Resident is memory of processes, in bytes.
+type Resident struct {
+	All   int64 // RSS
+	Share int64 // PSS: what is their share where processes have pages in common
+	Own   int64 // what is of no file: not the program's code
+}
+
+// resident sums up the memory of a process and its descendants.
+func resident(pid int) (r Resident, err error) {
 	family(pid, func(pid int) {
 		values, e := kilobytes(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		rss, pss, err = rss+values["Rss"], pss+values["Pss"], errors.Join(err, e)
+		r.All, r.Share, r.Own = r.All+values["Rss"], r.Share+values["Pss"], r.Own+values["Anonymous"]
+		err = errors.Join(err, e)
 	})
-	return rss, pss, err
+	return r, err
 }
 
 // kilobytes reads the lines of a file that end in kB, as bytes.
