@@ -80,15 +80,17 @@ func (r *Reactor) setSlot(fd int32, slot uint32) {
 	}
 }
 
-// connOf returns the connection of a descriptor that the loop watches, or nil when
-// it is none of them. Loop only.
+// connOf returns the connection of the loop's that has a descriptor, or nil. One that
+// was closed since the loop looked may be another loop's by now. Loop only.
 func (s *Shard) connOf(fd int) *Conn {
-	if fd < len(s.r.slots) {
-		if slot := s.r.slots[fd].Load(); slot > 0 {
-			return s.conns[slot-1]
-		}
+	if fd >= len(s.r.slots) {
+		return nil
 	}
-	return nil
+	slot := int(s.r.slots[fd].Load()) - 1
+	if slot < 0 || slot >= len(s.hot) || int(s.hot[slot].fd) != fd {
+		return nil
+	}
+	return s.conns[slot]
 }
 
 // begin has the loop, which watches fd, its wake socket, serve its sockets by
@@ -211,12 +213,8 @@ func (s *Shard) fetch(n int) {
 	sum := uint32(0)
 	for i := range n {
 		fd, _ := s.direct.poll.event(i)
-		if fd < len(s.r.slots) {
-			if slot := s.r.slots[fd].Load(); slot > 0 {
-				if c := s.conns[slot-1]; c != nil {
-					sum += c.seen + uint32(c.state) + uint32(s.hot[slot-1].flags)
-				}
-			}
+		if c := s.connOf(fd); c != nil {
+			sum += c.seen + uint32(c.state)
 		}
 	}
 	s.direct.touched = sum

@@ -275,6 +275,15 @@ func TestLeavesWhatIsNotItsOwn(t *testing.T) {
 				t.Errorf("descriptor %d is connection %p", other, got)
 			}
 		}
+		// A descriptor that is another loop's by now, in a slot that this loop has, too,
+		// and in one that it does not have.
+		for _, slot := range []uint32{conn.slot + 1, uint32(len(s.conns)) + 7} {
+			r.slots[d.wake].Store(slot)
+			if got := s.connOf(d.wake); got != nil {
+				t.Errorf("another loop's descriptor in slot %d is connection %p", slot-1, got)
+			}
+		}
+		r.slots[d.wake].Store(0)
 		if _, err := c.nc.Write([]byte(text("x"))); err != nil {
 			t.Error(err)
 		}

@@ -5,9 +5,11 @@
 // operations that other goroutines hand in. Nothing a shard owns is touched by
 // any other goroutine, so none of it needs a lock.
 //
-// Bytes come in through gnet, are upgraded and cut into messages by package
-// codec, and reach a [Handler] on the loop. Bytes go out by raw non-blocking
-// sends on the descriptor, issued by the owning loop only:
+// gnet accepts connections and registers them. Bytes come in through gnet after a
+// loop has waited in it, and by the loop's own raw reads as long as nothing else is
+// ready; they are upgraded and cut into messages by package codec, and reach a
+// [Handler] on the loop. Bytes go out by raw non-blocking sends on the descriptor,
+// issued by the owning loop only:
 //
 //   - A broadcast is appended once to the shard's log; each connection has an
 //     offset into it. The loop sweeps its connections in slices, so reads,

@@ -21,9 +21,12 @@ type options struct {
 	margin     time.Duration // that a broadcast has beside delivery
 }
 
-// delivery is more than a broadcast was ever measured to take for a connection, both
-// ends on two cores.
-const delivery = 20 * time.Microsecond
+// What a connection takes at most, by all that was measured with both ends on two
+// cores: of a broadcast, and until Redis has its user when all have connected.
+const (
+	delivery = 20 * time.Microsecond
+	presence = 80 * time.Microsecond
+)
 
 // measure measures one count, in a cluster of its own.
 func (o options) measure(ctx context.Context, count int) (p Point, err error) {
@@ -101,7 +104,7 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 		return 0, err
 	}
 	// Presence may have to catch up, and the window has to be over before the end.
-	length := o.window + o.margin + time.Duration(p.Connections)*delivery
+	length := o.window + o.margin + time.Duration(p.Connections)*presence
 	load := crowd.Load{Kind: "heartbeat", Connections: p.Connections, Rate: o.rate, Flags: []string{
 		"-r", strconv.Itoa(o.heartbeats), "-d", length.String(), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
 	_, err = o.attend(ctx, c, load, func(clients *crowd.Clients) error {
@@ -129,7 +132,7 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 // silent, and known to be connected.
 func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silent float64, err error) {
 	takes := o.margin + time.Duration(p.Connections)*delivery
-	gap := 2*takes + o.quiet + 2*time.Second // presence may take as long as a broadcast
+	gap := takes + o.margin + time.Duration(p.Connections)*presence + o.quiet + 2*time.Second
 	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
 		"-r", strconv.FormatFloat(1/gap.Seconds(), 'f', -1, 64), "-d", (gap + takes + time.Second).String(), "--warmup", "0s",
 		"--reply-timeout", "60s", "--settle", "60s", "--publish-timeout", "60s"}}
