@@ -185,7 +185,7 @@ func TestLingeringLeavesTheCollectorAlone(t *testing.T) {
 	}
 	n, s := total()
 	mean := time.Duration((s - s0) / float64(n-n0) * float64(time.Second))
-	if mean > time.Millisecond {
+	if mean > lingerMost/5 {
 		t.Errorf("the collector waits %v on average for loops that linger for %v", mean, lingerMost)
 	}
 }
@@ -498,7 +498,7 @@ func TestGathers(t *testing.T) {
 	for range 10 {
 		waited += wait()
 	}
-	if mean := waited / 10; mean < rest/10 || mean > 3*rest {
+	if mean := waited / 10; mean < rest/50 || mean > 3*rest {
 		t.Errorf("a message waited %v on average for a loop that rests %v", mean, rest)
 	}
 	begun := time.Now()
@@ -516,8 +516,8 @@ func TestGathers(t *testing.T) {
 		}
 		pushed += hear(0, "push").Sub(sent)
 	}
-	if mean := pushed / 10; mean > waited/10/2 {
-		t.Errorf("a push waited %v on average, a message %v", mean, waited/10)
+	if mean := pushed / 10; mean > rest/8 {
+		t.Errorf("a push waited %v on average for a loop that rests %v", mean, rest)
 	}
 }
 
