@@ -49,8 +49,8 @@ pgo: build
 	bin/pgo --dir bin/profiles
 	$(GO) tool pprof -proto -output cmd/carillon/default.pgo bin/profiles/*.pb.gz
 
-# Packages whose tests watch the clock, and want the machine to themselves.
-CLOCKS := $(addprefix carillon/bench/,engine fleet live watch internal/await internal/faulty)
+# Packages whose tests watch the clock or small CPU times, and want the machine to themselves.
+CLOCKS := $(addprefix carillon/bench/,engine fleet growth live watch internal/await internal/faulty)
 # Of the others one more at once than there are processors, since they wait more than they compute, and from the end of
 # the list, where the longest are.
 OTHERS = -p $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) $$($(GO) list ./... | grep -vxF $(addprefix -e ,$(CLOCKS)) | sort -r)
