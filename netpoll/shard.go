@@ -221,15 +221,20 @@ func (s *Shard) slice(ops, sends int) {
 		s.trim()
 	}
 
+	if s.goesOn() {
+		yieldThread()
+	}
+}
+
+// goesOn rings for the next slice if there is more to do. Loop only.
+func (s *Shard) goesOn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable) {
-		if s.wakeFD >= 0 {
-			s.ring()
-		}
-		return
+	s.armed = s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable)
+	if s.armed && s.wakeFD >= 0 {
+		s.ring()
 	}
-	s.armed = false
+	return s.armed
 }
 
 // admit makes a connection of an accepted socket. Loop only.
