@@ -35,14 +35,14 @@ const (
 type direct struct {
 	poll    eventPoll
 	linger  time.Duration // what a look waits; 0 where others have no processor
-	gather  time.Duration // what the loop rests before it waits
-	wake    int           // gnet's end of the wake socket
+	gather  time.Duration // what the loop rests when there is nothing; 0: it lingers
+	timer   restTimer
+	wake    int // gnet's end of the wake socket
 	input   []byte
 	touched uint32 // keeps the compiler from leaving fetch out
 
 	gnetsTurn bool    // until the wake socket, which was rung behind gnet's events
 	lingers   attempt // to wait for an event: else gnet serves it
-	gathers   attempt // to have more than one event come
 }
 
 // attempt is something that costs time when it is in vain, and is then left out,
@@ -105,6 +105,12 @@ func (s *Shard) begin(fd int) {
 	d.input = make([]byte, inputSize)
 	if s.r.lingers {
 		d.linger = lingerMost
+	}
+	if s.opt.Gather > 0 {
+		if err := d.timer.open(); err != nil {
+			s.opt.Logger.Warn("the event loop does not gather messages", "err", err)
+			return
+		}
 		d.gather = s.opt.Gather
 	}
 }
@@ -112,17 +118,19 @@ func (s *Shard) begin(fd int) {
 // served goes on by itself after gnet had the loop serve an event. Loop only.
 func (s *Shard) served() {
 	d := &s.direct
-	if d.gnetsTurn || !d.poll.found() || s.r.gnetDue.Load() > 0 || !d.lingers.now() {
+	if d.gnetsTurn || !d.poll.found() || s.r.gnetDue.Load() > 0 || d.gather == 0 && !d.lingers.now() {
 		return
 	}
 	for range directLooks {
-		n := d.look()
+		n := s.look()
 		switch {
 		case n < 0 && d.poll.found(): // a signal, by which Go's scheduler asks for the processor
 			continue
 		case n < 0:
 			return
-		case d.linger > 0:
+		case n == 0 && d.gather > 0 && s.r.gnetDue.Load() == 0:
+			continue
+		case d.linger > 0 && d.gather == 0:
 			d.lingers.paid(n > 0)
 		}
 		if n == 0 {
@@ -140,31 +148,46 @@ func (s *Shard) served() {
 }
 
 // look returns the number of events that are there, or that come while the loop
-// lingers.
-func (d *direct) look() int {
-	if d.gather > 0 {
-		if n := d.poll.wait(0); n != 0 {
-			return n
-		}
-		if d.gathers.now() {
-			d.rest()
-			n := d.poll.wait(0)
-			d.gathers.paid(n > 1)
-			if n != 0 {
-				return n
-			}
-		}
+// rests or lingers.
+func (s *Shard) look() int {
+	d := &s.direct
+	if d.gather == 0 {
+		return d.poll.wait(d.linger)
 	}
-	return d.poll.wait(d.linger)
+	if n := d.poll.wait(0); n != 0 {
+		return n
+	}
+	return s.rest()
 }
 
-// rest waits for as long as messages are gathered, or until the loop is woken.
-func (d *direct) rest() {
-	end := time.Now().Add(d.gather)
-	for left := d.gather; left > 0; left = time.Until(end) {
-		if d.poll.rest(d.wake, left) {
-			return
-		}
+// rest waits for as long as messages are gathered, or until somebody rings or gnet
+// is due, and returns the number of events that are there then.
+func (s *Shard) rest() int {
+	d := &s.direct
+	d.timer.set(d.gather)
+	s.setResting(true)
+	// Who has rung before did not end the rest.
+	if n := d.poll.wait(0); n != 0 || s.r.gnetDue.Load() > 0 {
+		s.setResting(false)
+		return n
+	}
+	d.timer.wait()
+	s.setResting(false)
+	return d.poll.wait(0)
+}
+
+func (s *Shard) setResting(v bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resting = v
+}
+
+// endRest has a loop that rests look at once. Any goroutine.
+func (s *Shard) endRest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.resting {
+		s.direct.timer.end()
 	}
 }
 

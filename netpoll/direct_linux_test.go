@@ -436,10 +436,11 @@ func TestLingersLessInVain(t *testing.T) {
 }
 
 // TestGathers has clients send one after the other while a loop rests for longer than
-// that takes: it serves all of them after one rest. A push ends the rest.
+// that takes: it serves all of them after one rest. Others have the only processor
+// meanwhile, and what the loop is rung for ends the rest.
 func TestGathers(t *testing.T) {
 	const rest = 500 * time.Millisecond
-	before := runtime.GOMAXPROCS(3)
+	before := runtime.GOMAXPROCS(1)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	h := newTestHandler()
 	r := startReactor(t, Options{Loops: 1, Gather: rest}, h)
@@ -459,41 +460,21 @@ func TestGathers(t *testing.T) {
 		}
 		return time.Now()
 	}
-	// A message every 20 ms: each rest has many of them, so that none is in vain.
-	quit := make(chan struct{})
-	var talk sync.WaitGroup
-	talk.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-quit:
-				return
-			case <-time.After(20 * time.Millisecond):
-				say(1 + i%7)
-			}
+	// The answers of one rest come together: all before the last has waited as long
+	// as the first.
+	waitFor(t, "messages that came in one rest", func() bool {
+		first := time.Now()
+		var last time.Time
+		for i := range clients {
+			last = time.Now()
+			say(i)
+			time.Sleep(rest / 50)
 		}
-	})
-	for i := 1; i < 8; i++ {
-		talk.Go(func() {
-			for {
-				if _, _, err := clients[i].next(); err != nil {
-					return
-				}
-			}
-		})
-	}
-	defer talk.Wait()
-	defer func() {
-		close(quit)
-		for i := 1; i < 8; i++ {
-			_ = clients[i].nc.Close()
+		heard := hear(0, "x")
+		for i := 1; i < len(clients); i++ {
+			hear(i, "x")
 		}
-	}()
-	// Not at once after the answer before: the loop would not have come to rest.
-	waitFor(t, "a message that came in a rest", func() bool {
-		time.Sleep(rest / 10)
-		sent := time.Now()
-		say(0)
-		return hear(0, "x").Sub(sent) > rest/5 || t.Failed()
+		return heard.Sub(first) > rest/4 && heard.After(last) && time.Since(heard) < rest/4 || t.Failed()
 	})
 	begun := time.Now()
 	for range 10 {
@@ -503,15 +484,77 @@ func TestGathers(t *testing.T) {
 		t.Errorf("a collection takes %v on average beside a loop that rests %v", mean, rest)
 	}
 	pushed := time.Duration(0)
-	for range 10 {
+	for range 50 {
 		sent := time.Now()
 		if err := r.Broadcast(codec.NewTextString("push"), nil); err != nil {
 			t.Fatal(err)
 		}
-		pushed += hear(0, "push").Sub(sent)
+		for i := range clients {
+			hear(i, "push")
+		}
+		pushed += time.Since(sent)
 	}
-	if mean := pushed / 10; mean > rest/8 {
+	if mean := pushed / 50; mean > rest/8 {
 		t.Errorf("a push waited %v on average for a loop that rests %v", mean, rest)
+	}
+}
+
+// TestLeavesRests has a loop that rests for an hour, and that no clock wakes, do what
+// gnet is told to: take a connection back, and stop.
+func TestLeavesRests(t *testing.T) {
+	r, _, _ := startProxied(t, Options{Loops: 1, Gather: time.Hour})
+	s := (*r.shards.Load())[0]
+	t.Cleanup(s.endRest)
+	rests := func() {
+		waitFor(t, "a rest", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.resting {
+				s.armed = true // as if it had been rung for
+			}
+			return s.resting
+		})
+	}
+	c := connect(t, r.Port(), 0)
+	c.write(fmt.Sprintf(plainRequest, "/x"))
+	c.expectBody("/x")
+	rests()
+	c.write(upgradeRequest)
+	if got := c.status(); got != 101 {
+		t.Fatalf("status %d, want 101", got)
+	}
+	waitFor(t, "gnet to be done", func() bool { return r.gnetDue.Load() == 0 })
+	c.write(text("x")) // which gnet reads, since the loop has not rested again
+	c.expect("x")
+	rests()
+	stopped := make(chan error)
+	go func() { stopped <- r.Stop() }()
+	select {
+	case err := <-stopped:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(testPatience):
+		t.Fatal("a loop that rests does not stop")
+	}
+}
+
+// TestRestTimer has a timer end before it is waited for, and forget that it was due.
+func TestRestTimer(t *testing.T) {
+	var timer restTimer
+	if err := timer.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer timer.close()
+	timer.set(time.Hour)
+	timer.end()
+	timer.wait()
+	timer.end()
+	timer.set(100 * time.Millisecond)
+	begun := time.Now()
+	timer.wait()
+	if rested := time.Since(begun); rested < 90*time.Millisecond {
+		t.Errorf("rested %v of 100ms: it was due before", rested)
 	}
 }
 

@@ -98,12 +98,3 @@ func (p *eventPoll) wait(d time.Duration) int {
 	}
 	return n
 }
-
-// rest waits for d, or until fd, a socket, can be read; false after a signal. Like
-// wait it does not tell Go's scheduler.
-func (p *eventPoll) rest(fd int, d time.Duration) bool {
-	fds := unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}
-	timeout := unix.NsecToTimespec(d.Nanoseconds())
-	_, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds)), 1, uintptr(unsafe.Pointer(&timeout)), 0, 0, 0)
-	return e != unix.EINTR
-}

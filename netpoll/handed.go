@@ -83,6 +83,7 @@ func (r *Reactor) Adopt(nc net.Conn, first []byte) error {
 func (r *Reactor) enroll(s *Shard, nc net.Conn, v any) error {
 	r.gnetDue.Add(1)
 	defer r.gnetDue.Add(-1)
+	s.endRest()
 	res, err := s.loop.Enroll(gnet.NewContext(context.Background(), v), nc)
 	if err != nil {
 		return err

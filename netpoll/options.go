@@ -32,9 +32,9 @@ type Options struct {
 	// Uring says whether broadcasts leave through io_uring (UringAuto).
 	Uring UringMode
 
-	// Gather, when set, is how long a loop that has served all there was lets messages
-	// of clients come together before it looks again, so that one wake-up serves
-	// several; pushes do not wait for it. On Linux.
+	// Gather, when set, is how long a loop that has served all there was rests before it
+	// looks again, so that messages of clients come together and one wake-up serves
+	// several; connects may wait as long. Pushes end the rest. On Linux.
 	Gather time.Duration
 
 	// Policy is what the handshake must satisfy. Its Path is the endpoint;

@@ -496,6 +496,9 @@ func (r *Reactor) Stop() error {
 // endLoops ends gnet and waits for it.
 func (r *Reactor) endLoops() error {
 	r.gnetDue.Add(1) // for good
+	for _, s := range *r.shards.Load() {
+		s.endRest()
+	}
 	err := r.stopGnet()
 	<-r.loopsDone
 	return err

@@ -23,6 +23,7 @@ type Shard struct {
 	queue    []op     // operations of other goroutines, bounded by Options.MaxQueued
 	writable []Handle // blocked connections that can be written to; at most one each
 	tickDue  bool
+	resting  bool // the loop waits for its timer
 	armed    bool // the loop is awake or has been told to wake
 	wakeFD   int  // our end of the wake socket, -1 before it is there and after the stop
 	stopped  bool
@@ -133,6 +134,9 @@ var wakeByte = []byte{1}
 func (s *Shard) ring() {
 	s.rings++
 	_, _ = unix.Write(s.wakeFD, wakeByte)
+	if s.resting {
+		s.direct.timer.end()
+	}
 }
 
 // stop refuses further operations and closes the wake socket. The loop has ended.
@@ -150,6 +154,7 @@ func (s *Shard) stop() {
 		}
 	}
 	s.batch, s.next, s.queue = nil, 0, nil
+	s.direct.timer.close()
 	s.dropRing()
 }
 

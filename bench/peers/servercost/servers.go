@@ -42,7 +42,7 @@ const (
 	oneLoop = "carillon-1" // with one event loop instead of one a core
 	gathers = "carillon-g" // with loops that let heartbeats come together for gatherFor
 
-	gatherFor = "20ms"
+	gatherFor = "100ms"
 )
 
 // memberPath is what is connected to, with the number of a connection for its end.
@@ -79,7 +79,7 @@ var servers = map[string]server{
 	ours: {command: gateway},
 	oneLoop: {
 		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.event-loops=1") },
-		not:     allBut(heartbeat, sparse),
+		not:     allBut(heartbeat, sparse, flood, steady),
 	},
 	gathers: {
 		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.gather="+gatherFor) },
