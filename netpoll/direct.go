@@ -18,6 +18,8 @@ const (
 	// directLooks is after how many looks gnet has its turn: what it has taken from
 	// its poller and not carried out waits until then.
 	directLooks = 64
+	// gatherLooks is that where each look may be a rest.
+	gatherLooks = 8
 	// inputSize is the most that is read from a socket at once, as in gnet.
 	inputSize = 64 << 10
 )
@@ -121,16 +123,21 @@ func (s *Shard) served() {
 	if d.gnetsTurn || !d.poll.found() || s.r.gnetDue.Load() > 0 || d.gather == 0 && !d.lingers.now() {
 		return
 	}
-	for range directLooks {
+	looks := directLooks
+	if d.gather > 0 {
+		looks = gatherLooks
+	}
+	for range looks {
 		n := s.look()
 		switch {
 		case n < 0 && d.poll.found(): // a signal, by which Go's scheduler asks for the processor
 			continue
 		case n < 0:
 			return
-		case n == 0 && d.gather > 0 && s.r.gnetDue.Load() == 0:
-			continue
-		case d.linger > 0 && d.gather == 0:
+		case d.gather > 0 && n == 0:
+			s.yield() // and come back: gnet would wait in a system call
+			return
+		case d.gather == 0 && d.linger > 0:
 			d.lingers.paid(n > 0)
 		}
 		if n == 0 {
