@@ -38,7 +38,7 @@ func command(args []string) int {
 	flags.StringVar(&o.carillon, "carillon", "bin/carillon", "the `program` that is gateway and load tester")
 	flags.IntVar(&o.connections, "connections", 10_000, "how `many` connections")
 	flags.DurationVar(&o.duration, "duration", time.Hour, "`time` for which it is watched")
-	flags.DurationVar(&o.settle, "settle", 10*time.Minute, "`time` with heartbeats before: pools fill, the collector gives back what connecting took")
+	flags.DurationVar(&o.settle, "settle", 20*time.Minute, "`time` with heartbeats before: pools fill, and the heap comes to the size that Go keeps")
 	flags.DurationVar(&o.beat, "beat", 25*time.Second, "`time` between two heartbeats of a connection")
 	// A Go heap breathes between two collections. Half a megabyte of 10,000 connections is
 	// noise, and a leak of a byte for each heartbeat shows within the hour.
