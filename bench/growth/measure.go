@@ -51,6 +51,11 @@ func (o options) measure(ctx context.Context, count int) (p Point, err error) {
 	if err != nil {
 		return p, fmt.Errorf("broadcasts: %w", err)
 	}
+	if p.Connections <= framesRate {
+		if err := o.frames(ctx, c, &p, silent); err != nil {
+			return p, fmt.Errorf("frames: %w", err)
+		}
+	}
 	p.IdleCPU = silent / float64(p.Connections) * 1e6
 	p.HeartbeatCPU = (busy - silent) / float64(o.heartbeats) * 1e6
 	return p, nil
@@ -164,6 +169,30 @@ func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silen
 	}
 	p.Broadcast = r.P99.Seconds() / float64(p.Connections) * 1e6
 	return silent, err
+}
+
+// framesRate is how many frames a second there are where one broadcast to everybody
+// costs less than silence differs by from one second to the next.
+const framesRate = 10_000
+
+// frames measures what a frame costs by many broadcasts.
+func (o options) frames(ctx context.Context, c *crowd.Cluster, p *Point, silent float64) error {
+	rate := float64(framesRate) / float64(p.Connections)
+	length := o.window + o.margin + time.Duration(p.Connections)*presence
+	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
+		"-r", strconv.FormatFloat(rate, 'f', -1, 64), "-d", length.String(), "--warmup", "1s", "--reply-timeout", "60s", "--settle", "60s"}}
+	_, err := o.attend(ctx, c, load, func(clients *crowd.Clients) error {
+		if err := clients.Measuring(ctx); err != nil {
+			return err
+		}
+		if err := online(ctx, c, clients, p.Connections); err != nil {
+			return err
+		}
+		busy, err := cpuLoad(ctx, c, o.window)
+		p.FrameCPU = (busy - silent) / framesRate * 1e6
+		return err
+	})
+	return err
 }
 
 // cpuLoad returns the processor seconds that the gateways use in a second, over d.
