@@ -7,8 +7,9 @@ import (
 
 // holding is how many sessions of a user a node has.
 type holding struct {
-	node     string
-	sessions int
+	node        string
+	sessions    int
+	incarnation uint64 // of the node that wrote it; 0: not readable
 }
 
 // cache keeps where users are that were looked up. A user whose change Redis tells

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 )
@@ -131,7 +132,7 @@ func TestCacheOvertaken(t *testing.T) {
 		c.get([]string{user}, func(int, []holding) { hit = true }, func(_ int, q *cached) { question = q })
 		return question, hit
 	}
-	h := []holding{{"a", 1}}
+	h := []holding{{"a", 1, 1}}
 	q, _ := ask("user")
 	c.forget("user")
 	c.answer("user", q, h)
@@ -141,7 +142,7 @@ func TestCacheOvertaken(t *testing.T) {
 	first, _ := ask("user")
 	second, _ := ask("user")
 	c.answer("user", second, h)
-	c.answer("user", first, []holding{{"old", 1}})
+	c.answer("user", first, []holding{{"old", 1, 1}})
 	var got []holding
 	c.get([]string{"user"}, func(_ int, h []holding) { got = h }, func(int, *cached) {})
 	if len(got) != 1 || got[0].node != "a" {
@@ -175,13 +176,35 @@ func TestLocateOwn(t *testing.T) {
 	}{
 		{"user", found{}, "{[{b 1}] false}"},
 		{"user", found{online: true}, "{[{b 1}] false}"},
-		{"user", found{holdings: []holding{{"b", 5}}}, "{[{b 1}] false}"},
-		{"other", found{holdings: []holding{{"b", 5}}, online: true}, "{[] false}"},
+		{"user", found{holdings: []holding{{"b", 5, 0}}}, "{[{b 1}] false}"},
+		{"other", found{holdings: []holding{{"b", 5, 0}}, online: true}, "{[] false}"},
 		{"other", found{online: true}, "{[] true}"},
 		{"other", found{}, "{[] false}"},
 	} {
 		if got := fmt.Sprint(p.location(test.user, test.f)); got != test.want {
 			t.Errorf("%s, %+v: got %s, want %s", test.user, test.f, got, test.want)
 		}
+	}
+}
+
+// TestLocateRegisteredAgain: a user of a node that has registered again is found where the
+// lease that was seen last is that of the node's former start.
+func TestLocateRegisteredAgain(t *testing.T) {
+	t.Parallel()
+	_, o, _ := single(t)
+	o.Lease = time.Minute // so that nobody looks by the way
+	a, b := joinedNode(t, "a", 1, o), joinedNode(t, "b", 2, o)
+	b.connect("user")
+	settled(t, a, b)
+	a.Presence.lookAgain(t.Context(), time.Now())
+	v := *a.Presence.view.Load()
+	v.leases, v.nodes = maps.Clone(v.leases), maps.Clone(v.nodes)
+	former := v.nodes["b"]
+	former.Incarnation--
+	v.nodes["b"], v.leases["b"] = former, v.now-1
+	a.Presence.view.Store(&v)
+	l, err := a.Locate(t.Context(), []string{"user"})
+	if want := "[{[{b 1}] false}]"; err != nil || fmt.Sprint(l) != want {
+		t.Errorf("got %v, %v, want %s", l, err, want)
 	}
 }

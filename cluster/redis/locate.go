@@ -117,7 +117,7 @@ func holdings(hash map[string]string) []holding {
 	}
 	list := make([]holding, 0, len(hash))
 	for node, value := range hash {
-		list = append(list, holding{node: node, sessions: sessionsIn(value)})
+		list = append(list, holding{node: node, sessions: sessionsIn(value), incarnation: incarnationIn(value)})
 	}
 	sort.Slice(list, func(i, k int) bool { return list[i].node < list[k].node })
 	return list
@@ -130,6 +130,16 @@ func sessionsIn(value string) int {
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 {
 		return 1
+	}
+	return n
+}
+
+// incarnationIn reads the other half of it.
+func incarnationIn(value string) uint64 {
+	incarnation, _, _ := strings.Cut(value, ":")
+	n, err := strconv.ParseUint(incarnation, 10, 64)
+	if err != nil {
+		return 0
 	}
 	return n
 }
@@ -168,11 +178,13 @@ func (p *Presence) location(user string, f found) cluster.Location {
 	return l
 }
 
-// unheardOf tells whether a node holds a user that was not there at the last look.
+// unheardOf tells whether a node holds a user that was not there at the last look, or
+// that has registered again since: the lease which was seen is that of its former start.
 func (p *Presence) unheardOf(all []found) bool {
+	v := p.view.Load()
 	for i := range all {
 		for _, h := range all[i].holdings {
-			if _, known := p.alive(h.node); !known {
+			if _, known := p.alive(h.node); !known || v != nil && h.incarnation > v.nodes[h.node].Incarnation {
 				return true
 			}
 		}
