@@ -93,6 +93,26 @@ func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, dur
 	}
 }
 
+// lasts is how long a load is that has a window in which Redis has everybody.
+func (o options) lasts(count int) string {
+	return (o.window + o.margin + time.Duration(count)*presence).String()
+}
+
+// busy returns the processor seconds that the gateways use in a second of a load, once
+// Redis has everybody; then is called before the window.
+func (o options) busy(ctx context.Context, c *crowd.Cluster, clients *crowd.Clients, count int, then func() error) (float64, error) {
+	if err := clients.Measuring(ctx); err != nil {
+		return 0, err
+	}
+	if err := online(ctx, c, clients, count); err != nil {
+		return 0, err
+	}
+	if err := then(); err != nil {
+		return 0, err
+	}
+	return cpuLoad(ctx, c, o.window)
+}
+
 // online waits until Redis has everybody.
 func online(ctx context.Context, c *crowd.Cluster, clients *crowd.Clients, count int) error {
 	return clients.Until(ctx, func() (bool, error) {
@@ -108,25 +128,19 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 	if err != nil {
 		return 0, err
 	}
-	// Presence may have to catch up, and the window has to be over before the end.
-	length := o.window + o.margin + time.Duration(p.Connections)*presence
 	load := crowd.Load{Kind: "heartbeat", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.Itoa(o.heartbeats), "-d", length.String(), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
+		"-r", strconv.Itoa(o.heartbeats), "-d", o.lasts(p.Connections), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
 	_, err = o.attend(ctx, c, load, func(clients *crowd.Clients) error {
-		if err := clients.Measuring(ctx); err != nil {
-			return err
-		}
-		if err := online(ctx, c, clients, p.Connections); err != nil {
-			return err
-		}
-		after, err := c.Memory(clients)
-		if err != nil {
-			return err
-		}
-		m, n := after.Less(before), float64(p.Connections)
-		p.UserBytes, p.ClientBytes = float64(m.Gateways)/n, float64(m.Clients)/n
-		p.KernelBytes = float64(m.Slab+m.Sockets+m.Tables) / n
-		busy, err = cpuLoad(ctx, c, o.window)
+		busy, err = o.busy(ctx, c, clients, p.Connections, func() error {
+			after, err := c.Memory(clients)
+			if err != nil {
+				return err
+			}
+			m, n := after.Less(before), float64(p.Connections)
+			p.UserBytes, p.ClientBytes = float64(m.Gateways)/n, float64(m.Clients)/n
+			p.KernelBytes = float64(m.Slab+m.Sockets+m.Tables) / n
+			return nil
+		})
 		return err
 	})
 	return busy, err
@@ -178,17 +192,10 @@ const framesRate = 10_000
 // frames measures what a frame costs by many broadcasts.
 func (o options) frames(ctx context.Context, c *crowd.Cluster, p *Point, silent float64) error {
 	rate := float64(framesRate) / float64(p.Connections)
-	length := o.window + o.margin + time.Duration(p.Connections)*presence
 	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.FormatFloat(rate, 'f', -1, 64), "-d", length.String(), "--warmup", "1s", "--reply-timeout", "60s", "--settle", "60s"}}
+		"-r", strconv.FormatFloat(rate, 'f', -1, 64), "-d", o.lasts(p.Connections), "--warmup", "1s", "--reply-timeout", "60s", "--settle", "60s"}}
 	_, err := o.attend(ctx, c, load, func(clients *crowd.Clients) error {
-		if err := clients.Measuring(ctx); err != nil {
-			return err
-		}
-		if err := online(ctx, c, clients, p.Connections); err != nil {
-			return err
-		}
-		busy, err := cpuLoad(ctx, c, o.window)
+		busy, err := o.busy(ctx, c, clients, p.Connections, func() error { return nil })
 		p.FrameCPU = (busy - silent) / framesRate * 1e6
 		return err
 	})
