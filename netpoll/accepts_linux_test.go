@@ -9,7 +9,7 @@ import (
 // TestAcceptsBesideTraffic has clients connect to a loop that others keep busy: it
 // lets in several in each round of epoll.
 func TestAcceptsBesideTraffic(t *testing.T) {
-	const callers = 64
+	const callers = 256
 	h := newTestHandler()
 	r := startReactor(t, Options{Loops: 1}, h)
 	busy := []*rawClient{upgraded(t, r.Port()), upgraded(t, r.Port())}
@@ -58,8 +58,10 @@ func TestAcceptsBesideTraffic(t *testing.T) {
 		_ = c.nc.Close()
 	}
 	writers.Wait()
-	// The kernel does not give every listener the same number of them.
-	if rounds > callers/2 {
+	// The kernel does not give every listener the same number of them: beside 32 on
+	// average, 60 are rare. For each that waits the clients are served up to twice, by
+	// gnet and by the loop itself.
+	if rounds > callers*3/4 {
 		t.Errorf("%d rounds to let in %d", rounds, callers)
 	}
 }
