@@ -30,13 +30,21 @@ func FuzzCursor(f *testing.F) {
 	})
 }
 
-func FuzzSessionsIn(f *testing.F) {
-	for _, seed := range []string{"1700000000000:3", "", ":", "1", "1:0", "1:-4", "1:x", "1:2:3"} {
-		f.Add(seed)
+func FuzzParseHolding(f *testing.F) {
+	for _, seed := range []string{"1700000000000:3", "", ":", "1", "1:0", "1:-4", "1:x", "1:2:3", "-1:2", "18446744073709551616:9223372036854775808"} {
+		f.Add(seed, uint64(0), 0)
 	}
-	f.Fuzz(func(t *testing.T, value string) {
-		if n := sessionsIn(value); n < 1 {
-			t.Errorf("%q: got %d: the node holds the user", value, n)
+	f.Add("", uint64(1700000000000), 3)
+	f.Fuzz(func(t *testing.T, value string, incarnation uint64, sessions int) {
+		if h := parseHolding("a", value); h.node != "a" || h.sessions < 1 {
+			t.Errorf("%q: got %+v: node a holds the user", value, h)
+		}
+		if sessions < 1 {
+			return
+		}
+		want := holding{node: "a", sessions: sessions, incarnation: incarnation}
+		if h := parseHolding("a", fmt.Sprintf("%d:%d", incarnation, sessions)); h != want {
+			t.Errorf("got %+v, want %+v", h, want)
 		}
 	})
 }

@@ -117,31 +117,24 @@ func holdings(hash map[string]string) []holding {
 	}
 	list := make([]holding, 0, len(hash))
 	for node, value := range hash {
-		list = append(list, holding{node: node, sessions: sessionsIn(value), incarnation: incarnationIn(value)})
+		list = append(list, parseHolding(node, value))
 	}
 	sort.Slice(list, func(i, k int) bool { return list[i].node < list[k].node })
 	return list
 }
 
-// sessionsIn reads "incarnation:sessions". A value that is no such still says that the
-// node holds the user.
-func sessionsIn(value string) int {
-	_, count, _ := strings.Cut(value, ":")
-	n, err := strconv.Atoi(count)
-	if err != nil || n < 1 {
-		return 1
+// parseHolding reads "incarnation:sessions". A value that is no such still says that
+// the node holds the user, in an incarnation before all others.
+func parseHolding(node, value string) holding {
+	incarnation, sessions, _ := strings.Cut(value, ":")
+	h := holding{node: node, sessions: 1}
+	if n, err := strconv.Atoi(sessions); err == nil && n > 1 {
+		h.sessions = n
 	}
-	return n
-}
-
-// incarnationIn reads the other half of it.
-func incarnationIn(value string) uint64 {
-	incarnation, _, _ := strings.Cut(value, ":")
-	n, err := strconv.ParseUint(incarnation, 10, 64)
-	if err != nil {
-		return 0
+	if n, err := strconv.ParseUint(incarnation, 10, 64); err == nil {
+		h.incarnation = n
 	}
-	return n
+	return h
 }
 
 // location makes a location of what Redis says and what is known here: who is on this
