@@ -12,7 +12,13 @@ const (
 	// hundred times a second; when one goes to gnet and waits there, that thread looks
 	// some sixty times within two milliseconds. So waiting pays from a few events a
 	// second on.
-	lingerMost = 100 * time.Millisecond
+	lingerMost = 96 * time.Millisecond
+	// lingerSlice is what it waits at a time, and turnEvery how old its turn may be
+	// then. A goroutine that keeps its processor for longer than the ten milliseconds
+	// between two looks of that thread is sent a signal, and another thread is woken to
+	// look for work, which together cost more than a heartbeat.
+	lingerSlice = 8 * time.Millisecond
+	turnEvery   = time.Millisecond
 	// pauseMost bounds how many times that which was in vain several times is left out.
 	pauseMost = 256
 	// directLooks is after how many looks gnet has its turn: what it has taken from
@@ -43,8 +49,9 @@ type direct struct {
 	input   []byte
 	touched uint32 // keeps the compiler from leaving fetch out
 
-	gnetsTurn bool    // until the wake socket, which was rung behind gnet's events
-	lingers   attempt // to wait for an event: else gnet serves it
+	turn      time.Duration // when the loop's turn of Go's scheduler began, since the reactor did
+	gnetsTurn bool          // until the wake socket, which was rung behind gnet's events
+	lingers   attempt       // to wait for an event: else gnet serves it
 }
 
 // attempt is something that costs time when it is in vain, and is then left out,
@@ -159,12 +166,28 @@ func (s *Shard) served() {
 func (s *Shard) look() int {
 	d := &s.direct
 	if d.gather == 0 {
-		return d.poll.wait(d.linger)
+		return s.linger()
 	}
 	if n := d.poll.wait(0); n != 0 {
 		return n
 	}
 	return s.rest()
+}
+
+// linger waits for an event with the loop's processor, and begins a new turn from
+// time to time, so that nobody asks for it.
+func (s *Shard) linger() int {
+	d := &s.direct
+	for left := d.linger; ; left -= lingerSlice {
+		n := d.poll.wait(min(left, lingerSlice))
+		if at := time.Since(s.r.started); d.linger > 0 && at-d.turn >= turnEvery {
+			goyield()
+			d.turn = at
+		}
+		if n != 0 || left <= lingerSlice {
+			return n
+		}
+	}
 }
 
 // rest waits for as long as messages are gathered, or until somebody rings or gnet

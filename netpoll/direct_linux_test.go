@@ -410,6 +410,53 @@ func TestWatches(t *testing.T) {
 	}
 }
 
+// TestLingersUndisturbed has a loop linger for several times as long as Go's scheduler
+// leaves a goroutine its processor: it is not asked for it, and another goroutine gets
+// its turns on it.
+func TestLingersUndisturbed(t *testing.T) {
+	const slices = 5
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	p, level, _ := polled(t)
+	s := &Shard{r: &Reactor{started: time.Now()}, direct: direct{poll: *p, linger: slices * lingerSlice}}
+	var turns atomic.Int64
+	quit, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+				turns.Add(1)
+				goyield()
+			}
+		}
+	}()
+	defer func() { <-ended }()
+	defer close(quit)
+	// A machine that is busy with others can keep a loop from its turn.
+	for attempt := 1; ; attempt++ {
+		from := turns.Load()
+		began := time.Now()
+		n := s.linger()
+		had := turns.Load() - from
+		if n == 0 && had >= slices {
+			if took := time.Since(began); took < slices*lingerSlice {
+				t.Errorf("lingered for %v, want %v", took, slices*lingerSlice)
+			}
+			break
+		}
+		if attempt == 100 {
+			t.Fatalf("got %d and %d turns of another goroutine each time, in the end; want 0 and %d", n, had, slices)
+		}
+	}
+	post(t, level)
+	if n := s.linger(); n != 1 {
+		t.Errorf("got %d with an event, want 1", n)
+	}
+}
+
 // TestLingersLessInVain has gnet serve events that come one by one when nobody waits
 // for them.
 func TestLingersLessInVain(t *testing.T) {
