@@ -27,10 +27,10 @@ million: build
 	$(GO) build -o bin/million ./cluster/services/cmd/million
 	@bin/million --count $(or $(COUNT),1000000)
 
-## growth: what a connection costs at COUNTS (1,000 to a million), into docs/growth.svg; takes minutes
+## growth: what a connection costs at COUNTS (1,000 to a million), into DIR/growth.svg (docs); EVERY=25s has each send a heartbeat so often
 growth: build
 	$(GO) build -o bin/growth ./bench/growth
-	@bin/growth --counts $(COUNTS)
+	@bin/growth --counts $(COUNTS) --dir $(or $(DIR),docs) --every $(or $(EVERY),0s)
 
 ## soak: a gateway under heartbeats of CONNS connections (10,000) for DURATION (1h); fails when memory grows or somebody is lost
 soak: build

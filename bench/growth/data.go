@@ -25,9 +25,11 @@ type Point struct {
 	ClientBytes float64 `json:"client_bytes"`
 	KernelBytes float64 `json:"kernel_bytes"`
 	// HeartbeatCPU is the gateways' processor time for a heartbeat, beyond that in
-	// silence; IdleCPU is that for a connection in a second of silence. Microseconds.
+	// silence; IdleCPU is that for a connection in a second of silence, LiveCPU in a second
+	// with heartbeats. Microseconds.
 	HeartbeatCPU float64 `json:"heartbeat_cpu_us"`
 	IdleCPU      float64 `json:"idle_cpu_us_per_s"`
+	LiveCPU      float64 `json:"live_cpu_us_per_s"`
 	// Broadcast is the time until 99 of 100 connections have a broadcast, FrameCPU the
 	// gateways' processor time for it, both for a connection. Microseconds.
 	Broadcast float64 `json:"broadcast_us"`
@@ -88,11 +90,11 @@ func (d *Data) save(dir string) error {
 }
 
 func printHead(w io.Writer) {
-	fmt.Fprintf(w, "%11s %8s %9s %9s %9s %12s %12s %12s %10s\n",
-		"connections", "gateways", "user B", "client B", "kernel B", "heartbeat us", "idle us/s", "broadcast us", "frame us")
+	fmt.Fprintf(w, "%11s %8s %9s %9s %9s %12s %10s %10s %12s %10s\n",
+		"connections", "gateways", "user B", "client B", "kernel B", "heartbeat us", "idle us/s", "live us/s", "broadcast us", "frame us")
 }
 
 func (p Point) print(w io.Writer) {
-	fmt.Fprintf(w, "%11d %8d %9.0f %9.0f %9.0f %12.1f %12.2f %12.1f %10.1f\n",
-		p.Connections, p.Gateways, p.UserBytes, p.ClientBytes, p.KernelBytes, p.HeartbeatCPU, p.IdleCPU, p.Broadcast, p.FrameCPU)
+	fmt.Fprintf(w, "%11d %8d %9.0f %9.0f %9.0f %12.1f %10.2f %10.2f %12.1f %10.1f\n",
+		p.Connections, p.Gateways, p.UserBytes, p.ClientBytes, p.KernelBytes, p.HeartbeatCPU, p.IdleCPU, p.LiveCPU, p.Broadcast, p.FrameCPU)
 }

@@ -31,11 +31,21 @@ func TestMeasure(t *testing.T) {
 		t.Fatalf("got %+v, %v", data, err)
 	}
 	p := data.Points[0]
-	if p.Connections != 200 || p.Gateways != 2 || p.KernelBytes < 1000 || p.Broadcast <= 0 || p.FrameCPU <= 0 || p.HeartbeatCPU <= 0 || p.IdleCPU <= 0 {
+	if p.Connections != 200 || p.Gateways != 2 || p.KernelBytes < 1000 || p.Broadcast <= 0 || p.FrameCPU <= 0 || p.HeartbeatCPU <= 0 || p.IdleCPU <= 0 || p.LiveCPU <= p.IdleCPU {
 		t.Errorf("got %+v", p)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "growth.svg")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBeats is by connection where that is asked for.
+func TestBeats(t *testing.T) {
+	if got := (options{heartbeats: 5000}).beats(200); got != 5000 {
+		t.Errorf("got %v a second, want 5000", got)
+	}
+	if got := (options{heartbeats: 5000, every: 25 * time.Second}).beats(200); got != 8 {
+		t.Errorf("got %v a second of 200 connections every 25 s, want 8", got)
 	}
 }
 

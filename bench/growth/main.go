@@ -35,8 +35,12 @@ func command(args []string) int {
 	flags.StringVar(&o.carillon, "carillon", "bin/carillon", "the `program` that is gateway and load tester")
 	flags.IntVar(&o.rate, "rate", 4_500, "connects a second: a `number`")
 	flags.Var(&counts, "counts", "how `many` connections: numbers with commas")
+	flags.DurationVar(&o.every, "every", 0, "`how` often each connection sends a heartbeat, instead of 5,000 a second of all together")
 	flags.StringVar(&dir, "dir", "docs", "`folder` of growth.json and growth.svg")
 	return cmdline.Main(flags, args, func(ctx context.Context) error {
+		if o.every < 0 {
+			return fmt.Errorf("--every is %v, and can not be negative", o.every)
+		}
 		return run(ctx, o, counts, dir)
 	})
 }

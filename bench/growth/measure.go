@@ -16,6 +16,7 @@ type options struct {
 	carillon   string
 	rate       int           // connects a second
 	heartbeats int           // a second, of all connections together, whatever their number
+	every      time.Duration // between two heartbeats of a connection, which goes before heartbeats; 0: not given
 	window     time.Duration // for which heartbeats are measured
 	quiet      time.Duration // for which silence is
 	margin     time.Duration // that a broadcast has beside delivery
@@ -57,8 +58,17 @@ func (o options) measure(ctx context.Context, count int) (p Point, err error) {
 		}
 	}
 	p.IdleCPU = silent / float64(p.Connections) * 1e6
-	p.HeartbeatCPU = (busy - silent) / float64(o.heartbeats) * 1e6
+	p.LiveCPU = busy / float64(p.Connections) * 1e6
+	p.HeartbeatCPU = (busy - silent) / o.beats(p.Connections) * 1e6
 	return p, nil
+}
+
+// beats is how many heartbeats a second so many connections send.
+func (o options) beats(count int) float64 {
+	if o.every > 0 {
+		return float64(count) / o.every.Seconds()
+	}
+	return float64(o.heartbeats)
 }
 
 // attend runs a load, calls during once everybody is connected, and wants everybody to
@@ -129,7 +139,7 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 		return 0, err
 	}
 	load := crowd.Load{Kind: "heartbeat", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.Itoa(o.heartbeats), "-d", o.lasts(p.Connections), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
+		"-r", strconv.FormatFloat(o.beats(p.Connections), 'f', -1, 64), "-d", o.lasts(p.Connections), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
 	_, err = o.attend(ctx, c, load, func(clients *crowd.Clients) error {
 		busy, err = o.busy(ctx, c, clients, p.Connections, func() error {
 			after, err := c.Memory(clients)
