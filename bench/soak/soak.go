@@ -48,11 +48,24 @@ func (o options) run(ctx context.Context, w io.Writer) (err error) {
 	return o.judge(samples, result, w)
 }
 
-// observe looks at the gateway as long as is measured.
+// observe looks at the gateway while it settles and as long as is measured, and returns
+// what it saw then. A look costs the gateway memory as well, until the next collection of
+// garbage: that has to settle, too.
 func (o options) observe(ctx context.Context, c *crowd.Cluster, clients *crowd.Clients, w io.Writer) ([]sample, error) {
-	if err := clients.Measuring(ctx); err != nil {
+	if err := clients.Connected(ctx); err != nil {
 		return nil, err
 	}
+	if _, err := o.watch(ctx, c, clients, w, func(time.Duration) bool { return clients.Measured() }); err != nil {
+		return nil, err
+	}
+	fmt.Fprintln(w, "settled; what follows is measured")
+	// The last look is before the clients begin to go.
+	return o.watch(ctx, c, clients, w, func(next time.Duration) bool { return next >= o.duration })
+}
+
+// watch looks at the gateway until end says that it is over: it is told when the next
+// look would be.
+func (o options) watch(ctx context.Context, c *crowd.Cluster, clients *crowd.Clients, w io.Writer, end func(next time.Duration) bool) ([]sample, error) {
 	begun := time.Now()
 	first, err := look(ctx, c, begun)
 	if err != nil {
@@ -61,10 +74,13 @@ func (o options) observe(ctx context.Context, c *crowd.Cluster, clients *crowd.C
 	printHead(w)
 	first.print(w, first)
 	samples, shown := []sample{first}, first
-	// The last look is before the clients begin to go.
-	for next := o.look; next < o.duration; next += o.look {
-		err := clients.Until(ctx, func() (bool, error) { return time.Since(begun) >= next, nil })
-		if err != nil {
+	for next := o.look; ; next += o.look {
+		over := false
+		err := clients.Until(ctx, func() (bool, error) {
+			over = end(next)
+			return over || time.Since(begun) >= next, nil
+		})
+		if err != nil || over {
 			return samples, err
 		}
 		s, err := look(ctx, c, begun)
@@ -77,7 +93,6 @@ func (o options) observe(ctx context.Context, c *crowd.Cluster, clients *crowd.C
 			shown = s
 		}
 	}
-	return samples, nil
 }
 
 // judge shows the line through the samples and what heartbeats took, and tells whether
@@ -105,6 +120,9 @@ func (o options) judge(samples []sample, r crowd.Result, w io.Writer) error {
 	var failures []error
 	if grown > o.growth {
 		failures = append(failures, fmt.Errorf("memory grew by %.1f B a connection, more than %.1f", grown, o.growth))
+	}
+	if int(first.sessions) != o.connections {
+		failures = append(failures, fmt.Errorf("%.0f of %d were there when measuring began", first.sessions, o.connections))
 	}
 	m := r.Measured
 	if r.Setup.Connected != o.connections || m.Closed != 0 || m.OK != m.Expected || m.Expected == 0 {

@@ -35,45 +35,52 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestSoak runs for seconds, as the command does for an hour: once undisturbed, once
-// with somebody kicked.
+// TestSoak runs for seconds, as the command does for an hour: once undisturbed, and with
+// somebody kicked before and while is measured.
 func TestSoak(t *testing.T) {
 	// What a gateway that has just started needs in its first seconds is no leak.
-	o := options{carillon: crowdtest.Build(t), connections: 50, settle: time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
+	o := options{carillon: crowdtest.Build(t), connections: 50, settle: 2 * time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
 		look: 500 * time.Millisecond, line: time.Second, growth: 1 << 20}
 	var out output
 	if err := o.run(t.Context(), &out); err != nil {
 		t.Fatalf("%v\n%s", err, &out.b)
 	}
-	if n := strings.Count(out.b.String(), "s        50 "); n < 3 {
-		t.Errorf("%d lines with 50 sessions in\n%s", n, &out.b)
+	settling, measured, _ := strings.Cut(out.b.String(), "settled")
+	const line = "s        50 "
+	if n, m := strings.Count(settling, line), strings.Count(measured, line); n < 2 || m < 3 {
+		t.Errorf("%d and %d lines with 50 sessions in\n%s", n, m, &out.b)
 	}
 	if !strings.Contains(out.b.String(), "passed: nobody of 50 was lost, all 300 heartbeats were answered") {
 		t.Errorf("got\n%s", &out.b)
 	}
 
-	var kick sync.Once
-	out = output{on: func(text string) {
-		if !strings.Contains(text, "RSS") {
-			return
-		}
-		kick.Do(func() {
-			var at string
-			if _, err := fmt.Sscanf(text, "gateway at %s", &at); err != nil {
-				t.Error(err)
-			}
-			res, err := http.Post("http://"+strings.TrimSuffix(at, ",")+"/websocket/kick/user/u7", "", nil)
-			if err != nil {
-				t.Error(err)
+	for when, want := range map[string]string{
+		"RSS":     "49 of 50 were there when measuring began",
+		"settled": "50 of 50 were connected, 1 of them lost",
+	} {
+		var kick sync.Once
+		out := output{on: func(text string) {
+			if !strings.Contains(text, when) {
 				return
 			}
-			if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
-				t.Error(res.Status, err)
-			}
-		})
-	}}
-	if err := o.run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), "50 of 50 were connected, 1 of them lost") {
-		t.Errorf("with somebody kicked: %v\n%s", err, &out.b)
+			kick.Do(func() {
+				var at string
+				if _, err := fmt.Sscanf(text, "gateway at %s", &at); err != nil {
+					t.Error(err)
+				}
+				res, err := http.Post("http://"+strings.TrimSuffix(at, ",")+"/websocket/kick/user/u7", "", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if err := res.Body.Close(); err != nil || res.StatusCode != http.StatusOK {
+					t.Error(res.Status, err)
+				}
+			})
+		}}
+		if err := o.run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with somebody kicked after %q: %v, want %q\n%s", when, err, want, &out.b)
+		}
 	}
 }
 

@@ -89,8 +89,11 @@ func (c *Clients) Connected(ctx context.Context) error {
 
 // Measuring waits until what the report tells is measured.
 func (c *Clients) Measuring(ctx context.Context) error {
-	return c.Until(ctx, func() (bool, error) { return strings.Contains(c.out.String(), `"phase":"measure"`), nil })
+	return c.Until(ctx, func() (bool, error) { return c.Measured(), nil })
 }
+
+// Measured tells whether what the report tells is being measured, or has been.
+func (c *Clients) Measured() bool { return strings.Contains(c.out.String(), `"phase":"measure"`) }
 
 // Stop ends the load early.
 func (c *Clients) Stop() error {
