@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // TestMeasure measures some hundreds, as the command does a million.
 func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
-	o := options{carillon: crowdtest.Build(t), rate: 500, heartbeats: 2000, window: time.Second, quiet: time.Second, margin: time.Second}
+	o := options{carillon: crowdtest.Build(t), rate: 500, heartbeats: 8000, window: time.Second, quiet: time.Second, margin: time.Second}
 	if err := run(t.Context(), o, []int{200}, dir); err != nil {
 		t.Fatal(err)
 	}
