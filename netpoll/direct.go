@@ -165,10 +165,10 @@ func (s *Shard) served() {
 // rests or lingers.
 func (s *Shard) look() int {
 	d := &s.direct
-	if d.gather == 0 {
+	if d.gather == 0 && d.linger > 0 {
 		return s.linger()
 	}
-	if n := d.poll.wait(0); n != 0 {
+	if n := d.poll.wait(0); n != 0 || d.gather == 0 {
 		return n
 	}
 	return s.rest()
@@ -180,7 +180,7 @@ func (s *Shard) linger() int {
 	d := &s.direct
 	for left := d.linger; ; left -= lingerSlice {
 		n := d.poll.wait(min(left, lingerSlice))
-		if at := time.Since(s.r.started); d.linger > 0 && at-d.turn >= turnEvery {
+		if at := time.Since(s.r.started); at-d.turn >= turnEvery {
 			goyield()
 			d.turn = at
 		}
