@@ -54,7 +54,7 @@ func TestCannotStart(t *testing.T) {
 	if err := run(t.Context(), options{carillon: filepath.Join(t.TempDir(), "missing")}, []int{1}, t.TempDir()); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("without the program: %v", err)
 	}
-	for _, args := range [][]string{{"--counts", "0"}, {"--counts", "1,x"}, {"--counts", ""}} {
+	for _, args := range [][]string{{"--counts", "0"}, {"--counts", "1,x"}, {"--counts", ""}, {"--every", "-1s"}} {
 		if code := command(args); code != 2 {
 			t.Errorf("%q: exit code %d", args, code)
 		}

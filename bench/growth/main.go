@@ -39,7 +39,7 @@ func command(args []string) int {
 	flags.StringVar(&dir, "dir", "docs", "`folder` of growth.json and growth.svg")
 	return cmdline.Main(flags, args, func(ctx context.Context) error {
 		if o.every < 0 {
-			return fmt.Errorf("--every is %v, and can not be negative", o.every)
+			return cmdline.Wrong("--every has to be zero or above")
 		}
 		return run(ctx, o, counts, dir)
 	})

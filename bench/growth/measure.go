@@ -139,7 +139,7 @@ func (o options) beat(ctx context.Context, c *crowd.Cluster, p *Point) (busy flo
 		return 0, err
 	}
 	load := crowd.Load{Kind: "heartbeat", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.FormatFloat(o.beats(p.Connections), 'f', -1, 64), "-d", o.lasts(p.Connections), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
+		"-r", decimal(o.beats(p.Connections)), "-d", o.lasts(p.Connections), "--warmup", "2s", "--reply-timeout", "30s", "--settle", "30s"}}
 	_, err = o.attend(ctx, c, load, func(clients *crowd.Clients) error {
 		busy, err = o.busy(ctx, c, clients, p.Connections, func() error {
 			after, err := c.Memory(clients)
@@ -163,7 +163,7 @@ func (o options) publish(ctx context.Context, c *crowd.Cluster, p *Point) (silen
 	takes := o.margin + time.Duration(p.Connections)*delivery
 	gap := takes + o.margin + time.Duration(p.Connections)*presence + o.quiet + 2*time.Second
 	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.FormatFloat(1/gap.Seconds(), 'f', -1, 64), "-d", (gap + takes + time.Second).String(), "--warmup", "0s",
+		"-r", decimal(1 / gap.Seconds()), "-d", (gap + takes + time.Second).String(), "--warmup", "0s",
 		"--reply-timeout", "60s", "--settle", "60s", "--publish-timeout", "60s"}}
 	r, err := o.attend(ctx, c, load, func(clients *crowd.Clients) error {
 		begun := time.Now()
@@ -201,9 +201,8 @@ const framesRate = 10_000
 
 // frames measures what a frame costs by many broadcasts.
 func (o options) frames(ctx context.Context, c *crowd.Cluster, p *Point, silent float64) error {
-	rate := float64(framesRate) / float64(p.Connections)
 	load := crowd.Load{Kind: "broadcast", Connections: p.Connections, Rate: o.rate, Flags: []string{
-		"-r", strconv.FormatFloat(rate, 'f', -1, 64), "-d", o.lasts(p.Connections), "--warmup", "1s", "--reply-timeout", "60s", "--settle", "60s"}}
+		"-r", decimal(framesRate / float64(p.Connections)), "-d", o.lasts(p.Connections), "--warmup", "1s", "--reply-timeout", "60s", "--settle", "60s"}}
 	_, err := o.attend(ctx, c, load, func(clients *crowd.Clients) error {
 		busy, err := o.busy(ctx, c, clients, p.Connections, func() error { return nil })
 		p.FrameCPU = (busy - silent) / framesRate * 1e6
@@ -211,6 +210,9 @@ func (o options) frames(ctx context.Context, c *crowd.Cluster, p *Point, silent 
 	})
 	return err
 }
+
+// decimal writes a rate as a flag.
+func decimal(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // cpuLoad returns the processor seconds that the gateways use in a second, over d.
 func cpuLoad(ctx context.Context, c *crowd.Cluster, d time.Duration) (float64, error) {
