@@ -17,9 +17,10 @@ func TestUnreadBytesAreLife(t *testing.T) {
 	first := h.all()[0]
 	sends := dial(t, r)
 	waitFor(t, "the second connection", func() bool { return len(h.all()) == 2 })
-	second := h.all()[0]
+	both := h.all()
+	second := both[0]
 	if second == first {
-		second = h.all()[1]
+		second = both[1]
 	}
 
 	s := (*r.shards.Load())[0]
