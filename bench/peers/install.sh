@@ -34,6 +34,11 @@ k6_is_current() {
   [ "$(go version -m bin/k6 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$K6_VERSION" ]
 }
 
+# What lays the wire of servercost; without it that step says what is missing.
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && ! { command -v ip && command -v ethtool; } >/dev/null 2>&1; then
+  echo "installing iproute2 and ethtool"
+  apt-get install --yes --quiet --quiet iproute2 ethtool >/dev/null 2>&1 || { apt-get update --quiet --quiet && apt-get install --yes --quiet --quiet iproute2 ethtool; } >/dev/null
+fi
 if ! node_is_current; then
   echo "installing the packages of the Node.js server"
   (cd node && npm ci --no-audit --no-fund --silent)

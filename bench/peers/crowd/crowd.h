@@ -4,12 +4,14 @@
 #ifndef CROWD_H
 #define CROWD_H
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct settings {
 	const char *port, *path, *beat;
+	struct in_addr address, from;
 	int first, audience, bystanders, size;
 	double rate; // of heartbeats, a second
 	bool joined; // a WebSocket message may have several broadcasts in it, and more

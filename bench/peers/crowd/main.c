@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "crowd.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ struct conn *conns;
 static const char usage[] =
 	"usage: crowd --port P [flags]\n"
 	"\n"
-	"Opens WebSocket connections to a server on this host, says how many and how\n"
+	"Opens WebSocket connections to a server, says how many and how\n"
 	"long it took, and then takes commands, one a line:\n"
 	"\n"
 	"  beat 0 WARMUP SECONDS         heartbeats on the bystanders\n"
@@ -33,6 +34,8 @@ static const char usage[] =
 	"0 SECONDS last for ever. A line ends a measurement early and is used up; the\n"
 	"program ends with its input.\n"
 	"\n"
+	"  --address A     of the server (127.0.0.1)\n"
+	"  --from A        to connect from; the next for each 6000 more (127.0.0.2)\n"
 	"  --path P        with the number of each connection for {{.ID}} (/ws?token=u{{.ID}})\n"
 	"  --first N       of those numbers (0)\n"
 	"  --audience N    connections that get broadcasts and are counted (0)\n"
@@ -144,16 +147,28 @@ static int number_of(const char *name, const char *s, int least, int most) {
 	exit(2);
 }
 
+static struct in_addr address_of(const char *name, const char *s) {
+	struct in_addr a;
+	if (inet_pton(AF_INET, s, &a) == 1) return a;
+	fprintf(stderr, "--%s: want an IPv4 address, got \"%s\"\n", name, s);
+	exit(2);
+}
+
 int main(int argc, char **argv) {
 	static const struct option options[] = {{"port", required_argument, 0, 'p'},       {"path", required_argument, 0, 'u'},
+	                                        {"address", required_argument, 0, 'd'},    {"from", required_argument, 0, 'o'},
 	                                        {"first", required_argument, 0, 'f'},      {"audience", required_argument, 0, 'a'},
 	                                        {"bystanders", required_argument, 0, 'b'}, {"rate", required_argument, 0, 'r'},
 	                                        {"beat", required_argument, 0, 't'},       {"size", required_argument, 0, 's'},
 	                                        {"joined", no_argument, 0, 'j'},           {"help", no_argument, 0, 'h'},
 	                                        {0}};
+	settings.address.s_addr = htonl(INADDR_LOOPBACK);
+	settings.from.s_addr = htonl(INADDR_LOOPBACK + 1);
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
 		switch (option) {
 		case 'p': settings.port = optarg, number_of("port", optarg, 1, 65535); break;
+		case 'd': settings.address = address_of("address", optarg); break;
+		case 'o': settings.from = address_of("from", optarg); break;
 		case 'u': settings.path = optarg; break;
 		case 'f': settings.first = number_of("first", optarg, 0, 1 << 30); break;
 		case 'a': settings.audience = number_of("audience", optarg, 0, 60000); break;

@@ -13,6 +13,9 @@ import (
 // mostUnderWay is how many broadcasts crowd can keep under way.
 const mostUnderWay = 16
 
+// perAddress is how many connections crowd makes from one address.
+const perAddress = 6000
+
 // crowd is a crowd of clients, see crowd/main.c.
 type crowd struct {
 	*proc.Talk
@@ -47,8 +50,12 @@ func (m *meter) gather(ctx context.Context, r *running, args ...string) (*crowd,
 	if r.joins {
 		args = append(args, "--joined")
 	}
+	path := m.crowd
+	if r.wire != nil {
+		path, args = r.wire.AtFarEnd(path, append(args, "--address", r.wire.Near.String(), "--from", r.wire.Far.String()))
+	}
 	c := &crowd{limit: m.Limit}
-	if c.Talk, err = proc.StartTalk(m.crowd, args); err != nil {
+	if c.Talk, err = proc.StartTalk(path, args); err != nil {
 		return nil, err
 	}
 	var connected struct{ Seconds float64 }

@@ -34,8 +34,7 @@ func (m *meter) idle(ctx context.Context, r *running, s *sample) error {
 	var crowds [2]*crowd
 	var with [2]memory
 	for i, part := range [2]struct{ first, count int }{{0, few}, {few, m.Idle - few}} {
-		rate := max(1, int(float64(part.count)/m.IdleEvery.Seconds()+0.5))
-		c, err := m.gather(ctx, r, "--first", fmt.Sprint(part.first), "--bystanders", fmt.Sprint(part.count), "--rate", fmt.Sprint(rate))
+		c, err := m.mostlySilent(ctx, r, part.first, part.count)
 		if err != nil {
 			return err
 		}
@@ -60,6 +59,34 @@ func (m *meter) idle(ctx context.Context, r *running, s *sample) error {
 	return m.kept(ctx, r, s, empty)
 }
 
+// wired reads what heartbeats now and then cost with clients at the far end of a
+// wire, and what the kernel's thread has of it.
+func (m *meter) wired(ctx context.Context, r *running, s *sample) error {
+	c, err := m.mostlySilent(ctx, r, 0, m.Idle)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	s.Conns = int64(m.Idle)
+	return m.idleCPU(ctx, r, s, []*crowd{c})
+}
+
+// mostlySilent is a crowd with a heartbeat of each now and then.
+func (m *meter) mostlySilent(ctx context.Context, r *running, first, count int) (*crowd, error) {
+	rate := max(1, int(float64(count)/m.IdleEvery.Seconds()+0.5))
+	return m.gather(ctx, r, "--first", fmt.Sprint(first), "--bystanders", fmt.Sprint(count), "--rate", fmt.Sprint(rate))
+}
+
+// cpuTimes are those of a server and of the thread that takes packets in for it,
+// which there is where clients are at the far end of a wire.
+func cpuTimes(r *running) (server, thread time.Duration, err error) {
+	u, err := proc.UsageOf(r.PID())
+	if err == nil && r.wire != nil {
+		thread, err = r.wire.ThreadCPU()
+	}
+	return u.CPU, thread, err
+}
+
 // idleCPU reads what heartbeats now and then cost.
 func (m *meter) idleCPU(ctx context.Context, r *running, s *sample, crowds []*crowd) error {
 	for _, c := range crowds {
@@ -67,7 +94,7 @@ func (m *meter) idleCPU(ctx context.Context, r *running, s *sample, crowds []*cr
 			return err
 		}
 	}
-	before, err := proc.UsageOf(r.PID())
+	server, thread, err := cpuTimes(r)
 	if err != nil {
 		return err
 	}
@@ -77,12 +104,18 @@ func (m *meter) idleCPU(ctx context.Context, r *running, s *sample, crowds []*cr
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	after, err := proc.UsageOf(r.PID())
+	serverAfter, threadAfter, err := cpuTimes(r)
 	if err != nil {
 		return err
 	}
-	s.CPUSeconds = (after.CPU - before.CPU).Seconds()
-	s.Figures[idleCPU] = s.CPUSeconds * 1e6 / time.Since(start).Seconds() / float64(m.Idle)
+	perConn := func(cpu time.Duration) float64 {
+		return cpu.Seconds() * 1e6 / time.Since(start).Seconds() / float64(m.Idle)
+	}
+	s.CPUSeconds = (serverAfter - server).Seconds()
+	s.Figures[idleCPU] = perConn(serverAfter - server)
+	if r.wire != nil {
+		s.Figures[threadCPU] = perConn(threadAfter - thread)
+	}
 	for _, c := range crowds {
 		if err := c.Say(""); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/bench/peers/internal/figures"
+	"carillon/bench/peers/internal/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +46,11 @@ func TestAll(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	last := strings.Join([]string{sparse, idle, wired}, ",")
+	if err := wire.Able(t.Context()); err != nil {
+		t.Log("without a wire, which cannot be laid here: ", err)
+		last = strings.Join([]string{sparse, idle}, ",")
+	}
 	for _, tc := range []struct {
 		servers, steps string
 		samples        int
@@ -53,7 +59,7 @@ func TestAll(t *testing.T) {
 		{"carillon,centrifuge", burst, 1}, // there are none of Centrifuge
 		{"carillon,c", strings.Join([]string{connect, storm}, ","), 4},
 		{"carillon,c,c-log,centrifuge", strings.Join([]string{flood, steady}, ","), 8},
-		{"carillon", strings.Join([]string{sparse, idle}, ","), 2},
+		{"carillon", last, strings.Count(last, ",") + 1},
 	} {
 		t.Run(tc.servers+" "+tc.steps, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +71,7 @@ func TestAll(t *testing.T) {
 // done is the least and the most that a server does in a small measurement: what
 // is not counted beforehand may be less on a busy machine.
 var done = map[string][2]int64{
-	heartbeat: {1, math.MaxInt64}, sparse: {1, 120}, broadcast: {3 * 40, 3 * 40}, burst: {4 * 40, 4 * 40}, connect: {200, 200}, idle: {0, 0},
+	heartbeat: {1, math.MaxInt64}, sparse: {1, 120}, broadcast: {3 * 40, 3 * 40}, burst: {4 * 40, 4 * 40}, connect: {200, 200}, idle: {0, 0}, wired: {0, 0},
 	flood: {1, math.MaxInt64}, steady: {40, math.MaxInt64}, storm: {200, 200},
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"carillon/bench/peers/internal/proc"
+	"carillon/bench/peers/internal/wire"
 )
 
 // sample is one measurement of one server at one step.
@@ -81,16 +82,29 @@ func (m *meter) all(ctx context.Context) (samples []sample, err error) {
 // takesPart reports whether a server is measured at a step in a round.
 func (m *meter) takesPart(name, step string, round int) bool {
 	sv := servers[name]
+	if sv.peer && step == wired {
+		return false // the others listen on loopback
+	}
 	return (!sv.peer || round <= m.PeerRounds) && !slices.Contains(sv.not, step)
 }
 
 // one measures a server at a step.
 func (m *meter) one(ctx context.Context, name, step string) (s sample, err error) {
-	r, err := m.start(ctx, name)
+	host := "127.0.0.1"
+	var w *wire.Wire
+	if step == wired {
+		if w, err = wire.New(ctx, m.Idle/perAddress+1); err != nil {
+			return s, err
+		}
+		defer func() { err = errors.Join(err, w.Close()) }()
+		host = w.Near.String()
+	}
+	r, err := m.start(ctx, name, host)
 	if err != nil {
 		return s, err
 	}
 	defer r.Stop()
+	r.wire = w
 	s = sample{Server: name, Step: step, Figures: map[string]float64{}}
 	switch step {
 	case flood, steady:
@@ -101,6 +115,8 @@ func (m *meter) one(ctx context.Context, name, step string) (s sample, err error
 		err = m.storm(ctx, r, &s)
 	case idle:
 		err = m.idle(ctx, r, &s)
+	case wired:
+		err = m.wired(ctx, r, &s)
 	default:
 		err = m.messages(ctx, r, &s)
 	}

@@ -14,13 +14,14 @@ import (
 	"time"
 
 	"carillon/bench/peers/internal/proc"
+	"carillon/bench/peers/internal/wire"
 )
 
 // server is how to start a server, and what differs for those who load it.
 type server struct {
 	pkg     string // of this module; "": not built here
 	peer    bool   // of another project: it is measured to compare with
-	command func(s *settings, port string) []string
+	command func(s *settings, host, port string) []string
 
 	// Of a protocol of its own.
 	message, expect, delivery string   // a heartbeat and its answer, what a broadcast becomes
@@ -65,25 +66,29 @@ func (s *settings) configure(dir string) error {
 }
 
 var servers = map[string]server{
-	baseline: {command: func(s *settings, port string) []string {
-		return []string{filepath.Join(s.peers, "bin/cserver"), "--port", port}
+	baseline: {command: func(s *settings, host, port string) []string {
+		return []string{filepath.Join(s.peers, "bin/cserver"), "--address", host, "--port", port}
 	}},
 	sharedLog: fanout("log"),
 	"c-uring": fanout("uring"),
 	twice: {
-		command: func(s *settings, port string) []string {
+		command: func(s *settings, _, port string) []string {
 			return []string{filepath.Join(s.peers, "bin/cserver"), "--processes", "2", "--port", port}
 		},
 		not: allBut(heartbeat, sparse),
 	},
 	ours: {command: gateway},
 	oneLoop: {
-		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.event-loops=1") },
-		not:     allBut(heartbeat, sparse, flood, steady),
+		command: func(s *settings, host, port string) []string {
+			return append(gateway(s, host, port), "--server.event-loops=1")
+		},
+		not: allBut(heartbeat, sparse, flood, steady),
 	},
 	gathers: {
-		command: func(s *settings, port string) []string { return append(gateway(s, port), "--server.gather="+gatherFor) },
-		not:     allBut(sparse, idle),
+		command: func(s *settings, host, port string) []string {
+			return append(gateway(s, host, port), "--server.gather="+gatherFor)
+		},
+		not: allBut(sparse, idle, wired),
 	},
 	"coder":   ofGo("coderserver"),
 	"gorilla": ofGo("gorillaserver"),
@@ -99,10 +104,10 @@ var servers = map[string]server{
 		sv.not = []string{burst}
 		return sv
 	}(),
-	"ws": {peer: true, command: func(s *settings, port string) []string {
+	"ws": {peer: true, command: func(s *settings, _, port string) []string {
 		return []string{"node", filepath.Join(s.peers, "node/server.js"), "--port", port}
 	}},
-	"socketify": {peer: true, command: func(s *settings, port string) []string {
+	"socketify": {peer: true, command: func(s *settings, _, port string) []string {
 		return []string{filepath.Join(s.peers, "socketify/.venv/bin/python"), filepath.Join(s.peers, "socketify/server.py"), "--port", port}
 	}},
 }
@@ -127,14 +132,14 @@ func allBut(steps ...string) []string {
 	return slices.DeleteFunc(slices.Clone(allSteps), func(s string) bool { return slices.Contains(steps, s) })
 }
 
-func gateway(s *settings, port string) []string {
-	return []string{s.carillon, "serve", "--config", s.config, "--server.address=127.0.0.1", "--server.port=" + port}
+func gateway(s *settings, host, port string) []string {
+	return []string{s.carillon, "serve", "--config", s.config, "--server.address=" + host, "--server.port=" + port}
 }
 
 // fanout is the C server with another way to broadcast.
 func fanout(how string) server {
 	return server{
-		command: func(s *settings, port string) []string {
+		command: func(s *settings, _, port string) []string {
 			return []string{filepath.Join(s.peers, "bin/cserver"), "--fanout", how, "--port", port}
 		},
 		not: allBut(broadcast, burst, flood, steady),
@@ -142,7 +147,7 @@ func fanout(how string) server {
 }
 
 func ofGo(pkg string) server {
-	return server{pkg: pkg, peer: true, command: func(s *settings, port string) []string {
+	return server{pkg: pkg, peer: true, command: func(s *settings, _, port string) []string {
 		return []string{filepath.Join(s.built, pkg), "--port", port}
 	}}
 }
@@ -172,14 +177,16 @@ type running struct {
 	*proc.Process
 	server
 	addr string
+	wire *wire.Wire // that its clients are at the far end of, or nil
 }
 
 // url is what a load connects to: each connection has a user of its own.
 func (r *running) url() string { return "ws://" + r.addr + memberPath }
 
-// start starts a server and waits until it listens.
-func (m *meter) start(ctx context.Context, name string) (*running, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// start starts a server, which listens on loopback if it takes no host, and waits
+// until it does.
+func (m *meter) start(ctx context.Context, name, host string) (*running, error) {
+	ln, err := net.Listen("tcp", host+":0")
 	if err != nil {
 		return nil, err
 	}
@@ -187,8 +194,8 @@ func (m *meter) start(ctx context.Context, name string) (*running, error) {
 	if err := ln.Close(); err != nil {
 		return nil, err
 	}
-	r := &running{server: servers[name], addr: "127.0.0.1:" + port}
-	command := r.command(m.settings, port)
+	r := &running{server: servers[name], addr: net.JoinHostPort(host, port)}
+	command := r.command(m.settings, host, port)
 	if r.Process, err = proc.Start(command[0], command[1:], nil); err != nil {
 		return nil, err
 	}

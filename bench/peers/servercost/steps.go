@@ -11,9 +11,10 @@ const (
 	connect   = "connect"
 	storm     = "storm" // connects beside connections that are there
 	idle      = "idle"
+	wired     = "wired" // as idle, for its CPU time, with clients at the far end of a wire
 )
 
-var allSteps = []string{heartbeat, sparse, broadcast, burst, flood, steady, connect, storm, idle}
+var allSteps = []string{heartbeat, sparse, broadcast, burst, flood, steady, connect, storm, idle, wired}
 
 // The figures of steps, by their names in JSON.
 const (
@@ -31,6 +32,7 @@ const (
 	kernelPerConn = "kernel_bytes_per_connection"
 	tablesPerConn = "page_table_bytes_per_connection"
 	idleCPU       = "idle_cpu_us_per_connection_second"
+	threadCPU     = "thread_cpu_us_per_connection_second"
 	keptPerConn   = "kept_bytes_per_connection"
 )
 
@@ -57,6 +59,7 @@ var columns = map[string][]column{
 	idle: {{pssPerConn, "bytes per idle connection, proportional set", 0}, {rssPerConn, "resident set", 0},
 		{kernelPerConn, "kernel memory of both ends", 0}, {tablesPerConn, "page tables of both ends", 0},
 		{idleCPU, "CPU µs/s per connection with a heartbeat every 25 s", 2}, {keptPerConn, "bytes kept when all have closed", 0}},
+	wired: {{idleCPU, "CPU µs/s per connection with a heartbeat every 25 s, over a wire", 2}, {threadCPU, "of the kernel's thread that takes packets in", 2}},
 }
 
 // baselineOf is the server that those of a step are compared with.

@@ -49,6 +49,8 @@ var goals = []goal{
 	{"idle", "bytes of user space a connection, resident set", 700, false, 0, row("idle", "rss_bytes_per_connection")},
 	{"idle", "CPU µs/s a connection with a heartbeat every 25 s", 0.5, false, 2, row("idle", "idle_cpu_us_per_connection_second")},
 	{"idle", "the same with `server.gather: 100ms`", 0.5, false, 2, rowOf(gathers, "idle", "idle_cpu_us_per_connection_second")},
+	{"idle", "the same with clients at the far end of a wire", 0.5, false, 2, row("wired", "idle_cpu_us_per_connection_second")},
+	{"idle", "both, a wire and `server.gather: 100ms`", 0.5, false, 2, rowOf(gathers, "wired", "idle_cpu_us_per_connection_second")},
 	{"idle", "bytes of kernel memory a connection, both ends", 0, false, 0, row("idle", "kernel_bytes_per_connection")},
 	{"idle", "bytes a connection kept 10 s after all have closed", 0, false, 0, row("idle", "kept_bytes_per_connection")},
 	{"connects", "connects/s over those of the best peer", 1, true, 2, overPeers("connect", "operations_per_second", true)},

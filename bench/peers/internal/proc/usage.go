@@ -50,7 +50,7 @@ func UsageOf(pid int) (u Usage, err error) {
 		if !below(parents, id, pid) {
 			continue
 		}
-		cpu, err := cpuOf(id)
+		cpu, err := CPUOf(id)
 		if err != nil && id == pid {
 			return u, err
 		}
@@ -100,9 +100,9 @@ func parseStat(b []byte) (parent int, ended time.Duration, err error) {
 	return parent, ended, nil
 }
 
-// cpuOf returns the user and system time of a process by its clock, which counts
-// ns (clock_getcpuclockid(3)).
-func cpuOf(pid int) (time.Duration, error) {
+// CPUOf returns the user and system time of a process alone by its clock, which
+// counts ns (clock_getcpuclockid(3)).
+func CPUOf(pid int) (time.Duration, error) {
 	const scheduled = 2 // CPUCLOCK_SCHED
 	var t unix.Timespec
 	if err := unix.ClockGettime(int32(^pid)<<3|scheduled, &t); err != nil {
