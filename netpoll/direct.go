@@ -26,6 +26,11 @@ const (
 	directLooks = 64
 	// gatherLooks is that where each look may be a rest.
 	gatherLooks = 8
+	// lostAtOnce is how many connections whose clients are gone are closed in one
+	// look, and in one slice of the rest. Closing takes some ten times as long as
+	// finding out, and when all clients of a network go at once, those of others
+	// wait for as many as are closed in one go.
+	lostAtOnce = 32
 	// inputSize is the most that is read from a socket at once, as in gnet.
 	inputSize = 64 << 10
 )
@@ -51,6 +56,7 @@ type direct struct {
 
 	turn      time.Duration // when the loop's turn of Go's scheduler began, since the reactor did
 	gnetsTurn bool          // until the wake socket, which was rung behind gnet's events
+	lost      int           // connections that this look has lost
 	lingers   attempt       // to wait for an event: else gnet serves it
 }
 
@@ -242,6 +248,7 @@ func (s *Shard) woken() {
 // serve serves n events and returns how many of them were not gnet's.
 func (s *Shard) serve(n int) (ours int) {
 	d := &s.direct
+	d.lost = 0
 	s.fetch(n)
 	for i := range n {
 		switch fd, readable := d.poll.event(i); {
@@ -284,17 +291,41 @@ func (s *Shard) read(fd int32, c *Conn) bool {
 		s.take(c, s.direct.input[:n])
 	case err == unix.EAGAIN || err == unix.EINTR:
 	default:
-		s.lost(c, err)
+		s.lose(c, err)
 	}
 	return true
 }
 
-// lost closes a connection whose client is gone: err is nil when it said so.
-func (s *Shard) lost(c *Conn, err error) {
+// lose closes a connection whose client is gone, now or soon: err is nil when it
+// said so.
+func (s *Shard) lose(c *Conn, err error) {
 	defer s.guard(nil)
 	if err == nil && c.cause == CauseNone {
 		c.cause = CauseEOF
 	}
+	d := &s.direct
+	if d.lost++; d.lost > lostAtOnce && d.poll.forget(s.hot[c.slot].fd) {
+		s.lost = append(s.lost, c)
+		s.mu.Lock()
+		s.arm()
+		s.mu.Unlock()
+		return
+	}
 	s.broken(c)
 	s.reap()
+}
+
+// closeLost closes some of the connections that were to be closed soon. Until then
+// they are as those whose client has gone and has not been heard of.
+func (s *Shard) closeLost() {
+	for range min(len(s.lost), lostAtOnce) {
+		last := len(s.lost) - 1
+		c := s.lost[last]
+		s.lost[last] = nil
+		s.lost = s.lost[:last]
+		if s.conns[c.slot] == c {
+			s.direct.poll.remember(s.hot[c.slot].fd)
+			s.broken(c)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"runtime"
 	"runtime/metrics"
 	"sync"
@@ -309,6 +310,70 @@ func TestLeavesWhatIsNotItsOwn(t *testing.T) {
 			if slot := r.slots[fd].Load(); slot != 0 {
 				t.Errorf("descriptor %d still has slot %d", fd, slot-1)
 			}
+		}
+	})
+}
+
+// TestManyLostAtOnce has nearly all clients of a loop go at once, by the letter and
+// without, and one that stays send behind them: it is answered before they are all
+// closed, and they are closed.
+func TestManyLostAtOnce(t *testing.T) {
+	const gone = 600
+	r, h := lingering(t, 1)
+	stays := upgraded(t, r.Port())
+	waitFor(t, "the client that stays", func() bool { return len(h.all()) == 1 })
+	staying := h.all()[0]
+	var leaving [gone]*rawClient
+	for i := range leaving {
+		leaving[i] = upgraded(t, r.Port())
+	}
+	waitFor(t, "the clients to be open", func() bool { return len(h.all()) == gone+1 })
+	var before atomic.Int64
+	note := func(*Conn, []byte) bool {
+		before.Store(int64(h.ended(CauseEOF) + h.ended(CauseTransport)))
+		return false
+	}
+	h.message.Store(&note)
+	onLoops(t, r, func(s *Shard) {
+		for i, c := range leaving {
+			if i%2 == 0 {
+				if err := c.nc.(*net.TCPConn).SetLinger(0); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := c.nc.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, c := range s.conns {
+			if c == nil || c == s.find(staying) {
+				continue
+			}
+			// Unlike reading, polling leaves an error to who reads next.
+			ends := []unix.PollFd{{Fd: s.hot[c.slot].fd, Events: unix.POLLIN}}
+			if n, err := unix.Poll(ends, int(testPatience.Milliseconds())); n != 1 || err != nil {
+				t.Errorf("no end of a client came: %v", err)
+			}
+		}
+		if _, err := stays.nc.Write([]byte(text("x"))); err != nil {
+			t.Error(err)
+		}
+		s.direct.lingers = attempt{} // the next look is the loop's own
+	})
+	if _, got, err := stays.next(); err != nil || string(got) != "x" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	waitFor(t, "the others to be closed", func() bool { return r.Conns() == 1 })
+	// What gnet had taken from its poller before, and three looks.
+	if n := before.Load(); n >= gone/2 {
+		t.Errorf("%d of %d were closed first", n, gone)
+	}
+	if eof, transport := h.ended(CauseEOF), h.ended(CauseTransport); eof != gone/2 || transport != gone/2 {
+		t.Errorf("%d ended by EOF and %d by a fault of the transport, want %d of each", eof, transport, gone/2)
+	}
+	onLoops(t, r, func(s *Shard) {
+		if len(s.lost) > 0 {
+			t.Errorf("%d are still to be closed", len(s.lost))
 		}
 	})
 }

@@ -98,3 +98,13 @@ func (p *eventPoll) wait(d time.Duration) int {
 	}
 	return n
 }
+
+// forget has the kernel watch a descriptor no more, and tells whether it does not.
+func (p *eventPoll) forget(fd int32) bool {
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, int(fd), nil) == nil
+}
+
+// remember has gnet, which is to close a descriptor, find it where it put it.
+func (p *eventPoll) remember(fd int32) {
+	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(fd), &unix.EpollEvent{Fd: fd})
+}

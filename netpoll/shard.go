@@ -68,6 +68,7 @@ type Shard struct {
 	resumed   int      // of them, done
 	dirty     []*Conn
 	doomed    []*Conn
+	lost      []*Conn          // that epoll does not watch any more and that are still to be closed
 	held      map[*Conn][]byte // bytes that gnet does not have and that wait for more
 	drain     drain
 	direct    direct
@@ -221,6 +222,7 @@ func (s *Shard) slice(ops, sends int) {
 	}
 	s.runOps(ops)
 	s.sweep(sends)
+	s.closeLost()
 	s.reap()
 	if tickDue {
 		s.trim()
@@ -235,7 +237,7 @@ func (s *Shard) slice(ops, sends int) {
 func (s *Shard) goesOn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.armed = s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable)
+	s.armed = s.next < len(s.batch) || s.lap.active || len(s.queue) > 0 || s.tickDue || len(s.writable) > 0 || s.resumed < len(s.resumable) || len(s.lost) > 0
 	if s.armed && s.wakeFD >= 0 {
 		s.ring()
 	}

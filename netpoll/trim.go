@@ -21,7 +21,7 @@ const (
 func (s *Shard) trim() {
 	s.trimSlots()
 	s.trimLogs()
-	for _, list := range []*[]*Conn{&s.doomed, &s.blocked, &s.dirty} {
+	for _, list := range []*[]*Conn{&s.doomed, &s.lost, &s.blocked, &s.dirty} {
 		if len(*list) == 0 && cap(*list) > keptList {
 			*list = nil
 		}
