@@ -21,7 +21,7 @@ func TestNodeUse(t *testing.T) {
 		"handling":    {u.Handling, (50 + 2) * c.Handle.Value / 1e6},
 		"frames":      {u.Frames, 20_000 * c.Frame.Value / 1e6},
 		"sweep":       {u.Sweep, 10_000 * c.Frame.Value / 1e6 / 16},
-		"memory":      {u.Memory, c.NodeBase.Value + 10_000*5820},
+		"memory":      {u.Memory, c.NodeBase.Value + 10_000*6200},
 		"network":     {u.Net, (66+4+128)*(20_000+50) + 400*(66+26)},
 	} {
 		if !near(v[0], v[1]) {
