@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"carillon/bench/peers/internal/proc"
@@ -23,12 +21,8 @@ type server struct {
 type stats struct{ Conns, Received, Sent, Slow, Size int64 }
 
 func startServer(ctx context.Context, path string) (*server, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := proc.FreePort("127.0.0.1")
 	if err != nil {
-		return nil, err
-	}
-	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-	if err := ln.Close(); err != nil {
 		return nil, err
 	}
 	p, err := proc.Start(path, []string{"--port", port}, nil)

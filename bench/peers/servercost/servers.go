@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -186,12 +185,8 @@ func (r *running) url() string { return "ws://" + r.addr + memberPath }
 // start starts a server, which listens on loopback if it takes no host, and waits
 // until it does.
 func (m *meter) start(ctx context.Context, name, host string) (*running, error) {
-	ln, err := net.Listen("tcp", host+":0")
+	port, err := proc.FreePort(host)
 	if err != nil {
-		return nil, err
-	}
-	port := strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-	if err := ln.Close(); err != nil {
 		return nil, err
 	}
 	r := &running{server: servers[name], addr: net.JoinHostPort(host, port)}
