@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the peers need beside Go, unless the pinned versions are there:
-# the Node.js and Python packages of the servers, the C server and client in bin/, and with
-# --with-k6 also k6 in bin/, which takes minutes to build.
+# the Node.js and Python packages of the servers, in bin/ the C server and client and Debian's nginx with
+# nchan, and with --with-k6 also k6, which takes minutes to build.
 set -euo pipefail
 cd "$(dirname "$0")"
 K6_VERSION=v1.4.0
@@ -30,6 +30,10 @@ for line in open("socketify/requirements.txt"):
         sys.exit(1)' 2>/dev/null
 }
 
+nchan_is_there() {
+  bin/nchan/usr/sbin/nginx -v 2>/dev/null && [ -f bin/nchan/usr/lib/nginx/modules/ngx_nchan_module.so ]
+}
+
 k6_is_current() {
   [ "$(go version -m bin/k6 2>/dev/null | awk '$1 == "mod" { print $3 }')" = "$K6_VERSION" ]
 }
@@ -47,6 +51,18 @@ if ! python_is_current; then
   echo "installing the packages of the Python server"
   python3 -m venv socketify/.venv
   socketify/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r socketify/requirements.txt
+fi
+# nginx with nchan is unpacked here, not installed: installed, it would serve port 80.
+if command -v apt-get >/dev/null 2>&1 && command -v dpkg >/dev/null 2>&1 && ! nchan_is_there; then
+  echo "unpacking nginx and nchan"
+  packages=$(mktemp -d)
+  fetch() { (cd "$packages" && apt-get download --quiet --quiet --option APT::Sandbox::User=root nginx libnginx-mod-nchan); }
+  fetch 2>/dev/null || { apt-get update --quiet --quiet && fetch; }
+  rm -rf bin/nchan
+  mkdir bin/nchan
+  for package in "$packages"/*.deb; do dpkg --extract "$package" bin/nchan; done
+  rm -rf "$packages"
+  nchan_is_there || { echo "nginx does not run: $(bin/nchan/usr/sbin/nginx -v 2>&1)" >&2; exit 1; }
 fi
 if [ "${1-}" = --with-k6 ] && ! k6_is_current; then
   echo "building k6 $K6_VERSION"

@@ -104,7 +104,7 @@ void publish(int ep, int window, uint64_t *due, uint64_t every) {
 }
 
 static void accepted(struct publisher *p) {
-	static const char status[] = "HTTP/1.1 200 ";
+	static const char status[] = "HTTP/1.1 20"; // some say 201
 	ssize_t n = recv(p->fd, p->answer + p->have, sizeof p->answer - p->have, 0);
 	if (n <= 0 && p->busy) fail("the server closed a connection that publishes");
 	if (n <= 0) {

@@ -30,6 +30,10 @@ func (m *meter) idle(ctx context.Context, r *running, s *sample) error {
 	if err != nil {
 		return err
 	}
+	open, err := proc.Descriptors(r.PID())
+	if err != nil {
+		return err
+	}
 	few := m.Idle / 4
 	var crowds [2]*crowd
 	var with [2]memory
@@ -56,7 +60,7 @@ func (m *meter) idle(ctx context.Context, r *running, s *sample) error {
 	for _, c := range crowds {
 		c.Close()
 	}
-	return m.kept(ctx, r, s, empty)
+	return m.kept(ctx, r, s, empty, open)
 }
 
 // wired reads what heartbeats now and then cost with clients at the far end of a
@@ -129,12 +133,13 @@ func (m *meter) idleCPU(ctx context.Context, r *running, s *sample, crowds []*cr
 	return nil
 }
 
-// kept reads what is left of the memory when all connections have closed.
-func (m *meter) kept(ctx context.Context, r *running, s *sample, empty memory) error {
+// kept reads what is left of the memory when all connections have closed. The
+// server had so many descriptors open before.
+func (m *meter) kept(ctx context.Context, r *running, s *sample, empty memory, before int) error {
 	open := 0
 	err := r.Wait(ctx, "the connections to close", m.Limit, func() (closed bool, err error) {
-		open, err = descriptors(r.PID())
-		return open < m.Idle/8, err
+		open, err = proc.Descriptors(r.PID())
+		return open < before+m.Idle/8, err
 	})
 	if err != nil {
 		return fmt.Errorf("%d descriptors: %w", open, err)

@@ -25,7 +25,7 @@ type server struct {
 	// Of a protocol of its own.
 	message, expect, delivery string   // a heartbeat and its answer, what a broadcast becomes
 	ignore                    string   // messages that begin so were not asked for
-	joins                     bool     // several messages may come as one
+	joins                     bool     // what comes may be more than the text of one broadcast
 	not                       []string // steps that it has no equal of, or does no other way than the baseline
 }
 
@@ -103,6 +103,16 @@ var servers = map[string]server{
 		sv.not = []string{burst}
 		return sv
 	}(),
+	"nchan": {
+		peer: true,
+		command: func(s *settings, _, port string) []string {
+			return []string{filepath.Join(s.peers, "nchan/server.sh"), "--port", port}
+		},
+		message: `{"type":"HEARTBEAT_ACK"}`, expect: `{"type":"HEARTBEAT_ACK"}`, // it comes back
+		delivery: "*", // the text with the JSON that is around it
+		joins:    true,
+		not:      []string{burst},
+	},
 	"ws": {peer: true, command: func(s *settings, _, port string) []string {
 		return []string{"node", filepath.Join(s.peers, "node/server.js"), "--port", port}
 	}},
@@ -206,11 +216,4 @@ func (m *meter) start(ctx context.Context, name, host string) (*running, error) 
 		return nil, err
 	}
 	return r, nil
-}
-
-// descriptors is how many files a process has open; it grows by one with each
-// connection.
-func descriptors(pid int) (int, error) {
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	return len(entries), err
 }

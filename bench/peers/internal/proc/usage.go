@@ -22,11 +22,49 @@ type Usage struct {
 
 // UsageOf reads what the tree of processes below pid uses now.
 func UsageOf(pid int) (u Usage, err error) {
-	parents := map[int]int{}
-	times := map[int]time.Duration{}
-	entries, err := os.ReadDir("/proc")
+	members, err := tree(pid)
 	if err != nil {
 		return u, err
+	}
+	for id, ended := range members {
+		cpu, err := CPUOf(id)
+		if err != nil && id == pid {
+			return u, err
+		}
+		pss, rss, err := memoryOf(id)
+		if err != nil && id == pid {
+			return u, err
+		}
+		u.CPU += ended + cpu
+		u.Memory += pss
+		u.Resident += rss
+	}
+	return u, nil
+}
+
+// Descriptors is how many descriptors are open in the tree of processes below pid.
+func Descriptors(pid int) (open int, err error) {
+	members, err := tree(pid)
+	if err != nil {
+		return 0, err
+	}
+	for id := range members {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", id))
+		if err != nil && id == pid {
+			return 0, err
+		}
+		open += len(entries)
+	}
+	return open, nil
+}
+
+// tree has pid and its descendants, each with the CPU time of its children that have ended.
+func tree(pid int) (members map[int]time.Duration, err error) {
+	parents := map[int]int{}
+	members = map[int]time.Duration{}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
 	}
 	for _, e := range entries {
 		id, err := strconv.Atoi(e.Name())
@@ -39,30 +77,19 @@ func UsageOf(pid int) (u Usage, err error) {
 		}
 		parent, ended, err := parseStat(b)
 		if err != nil {
-			return u, fmt.Errorf("/proc/%d/stat: %w", id, err)
+			return nil, fmt.Errorf("/proc/%d/stat: %w", id, err)
 		}
-		parents[id], times[id] = parent, ended
+		parents[id], members[id] = parent, ended
 	}
 	if _, there := parents[pid]; !there {
-		return u, fmt.Errorf("process %d has ended", pid)
+		return nil, fmt.Errorf("process %d has ended", pid)
 	}
 	for id := range parents {
 		if !below(parents, id, pid) {
-			continue
+			delete(members, id)
 		}
-		cpu, err := CPUOf(id)
-		if err != nil && id == pid {
-			return u, err
-		}
-		pss, rss, err := memoryOf(id)
-		if err != nil && id == pid {
-			return u, err
-		}
-		u.CPU += times[id] + cpu
-		u.Memory += pss
-		u.Resident += rss
 	}
-	return u, nil
+	return members, nil
 }
 
 // below reports whether id is pid or descends from it.

@@ -33,6 +33,40 @@ func TestUsageCountsDescendants(t *testing.T) {
 	}
 }
 
+// TestDescriptorsCountsDescendants has a child open some, and close them.
+func TestDescriptorsCountsDescendants(t *testing.T) {
+	p, err := StartTalk("/bin/sh", []string{"-c", `sh -c 'read _; exec 7</dev/null 8</dev/null 9</dev/null; echo open; read _; exec 7<&- 8<&- 9<&-; echo closed; read _'; exit`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	before := 0
+	err = p.Wait(t.Context(), "the child", Patience, func() (bool, error) {
+		before, err = Descriptors(p.PID())
+		return before >= 6, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		line string
+		want int
+	}{{"open", before + 3}, {"closed", before}} {
+		if err := p.Say(""); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := p.Hear(t.Context(), Patience); line != step.line || err != nil {
+			t.Fatalf("heard %q, %v", line, err)
+		}
+		if got, err := Descriptors(p.PID()); got != step.want || err != nil {
+			t.Errorf("%s: %d, want %d: %v", step.line, got, step.want, err)
+		}
+	}
+	if _, err := Descriptors(1 << 30); err == nil {
+		t.Error("a process that is not there was read")
+	}
+}
+
 func TestKernelMemory(t *testing.T) {
 	k, err := KernelMemory()
 	if err != nil || k.Slab < 1<<20 || k.PageTables < 1<<12 {
