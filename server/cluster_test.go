@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -375,5 +376,41 @@ func TestLeaving(t *testing.T) {
 	}
 	if n := len(b.link.presence.Members()); n != 1 {
 		t.Errorf("%d members, want 1", n)
+	}
+}
+
+// leaving notes whether there was time to leave.
+type leaving struct {
+	cluster.Presence
+	left chan error
+}
+
+func (l leaving) Leave(ctx context.Context) error {
+	l.left <- ctx.Err()
+	return l.Presence.Leave(ctx)
+}
+
+// TestLeavingHasItsTime: a node leaves the cluster even when clients and handlers have
+// used up all the time there was for them.
+func TestLeavingHasItsTime(t *testing.T) {
+	hub := local.NewHub()
+	left := make(chan error, 1)
+	told := make(chan struct{})
+	r := startWith(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Second }, func(o *Options) {
+		o.Presence, o.Bus = leaving{hub.Presence(), left}, hub.Bus()
+	}, func(s *Server) {
+		s.Handle("HOLD", holdUntilDone(told))
+	})
+	waitFor(t, "the cluster", func() bool { return r.Ready() == nil })
+	c := dialRaw(t, r)
+	c.upgrade("ann")
+	c.text(`{"type":"BIZ","code":"HOLD"}`)
+	c.heartbeat()
+	if err := r.stop(); !errors.Is(err, ErrDrainTimeout) {
+		t.Errorf("run: %v, want ErrDrainTimeout", err)
+	}
+	<-told
+	if err := <-left; err != nil {
+		t.Errorf("there was no time to leave: %v", err)
 	}
 }

@@ -26,16 +26,21 @@ type webServer struct {
 	conns  *offered
 	done   chan struct{}
 
-	mu   sync.Mutex
-	open map[net.Conn]struct{} // what is cut when a shutdown takes too long
+	mu    sync.Mutex
+	open  map[net.Conn]bool // what is cut when a shutdown takes too long: whether a request is answered on it
+	grace time.Duration     // how long a shutdown waits for the rest of a request
 
 	adminServer *fasthttp.Server // admin.listen, else nil
 	adminLn     net.Listener
 	adminDone   chan struct{}
 }
 
+// requestGrace is how long a shutdown waits for the rest of a request that has begun. It is time for
+// a large one; who sends a part and no more, which takes no token, does not hold up the end.
+const requestGrace = 5 * time.Second
+
 func newWebServer(s *Server) *webServer {
-	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]struct{}),
+	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]bool), grace: requestGrace,
 		adminDone: make(chan struct{})}
 	cfg := &s.cfg
 	api := admin.New(endpoints{s}, admin.Options{
@@ -85,7 +90,7 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &w.srv.cfg
 	return &fasthttp.Server{
-		Handler:            h,
+		Handler:            func(ctx *fasthttp.RequestCtx) { w.answering(ctx.Conn()); h(ctx) },
 		ConnState:          w.track,
 		ErrorHandler:       admin.ErrorHandler,
 		Concurrency:        cfg.Server.MaxHTTPConnections,
@@ -132,30 +137,57 @@ func (w *webServer) serve(server *fasthttp.Server, ln net.Listener, done chan<- 
 
 // track keeps the set of open connections. Any goroutine.
 func (w *webServer) track(nc net.Conn, state fasthttp.ConnState) {
-	switch state {
-	case fasthttp.StateNew:
-		w.mu.Lock()
-		w.open[nc] = struct{}{}
-		w.mu.Unlock()
-	case fasthttp.StateClosed, fasthttp.StateHijacked:
-		w.mu.Lock()
-		delete(w.open, nc)
-		w.mu.Unlock()
-	}
-}
-
-// cut closes every connection, whatever is under way on it.
-func (w *webServer) cut() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for nc := range w.open {
-		_ = nc.Close()
+	switch state {
+	case fasthttp.StateNew, fasthttp.StateActive:
+		w.open[nc] = false
+	case fasthttp.StateClosed, fasthttp.StateHijacked:
+		delete(w.open, nc)
 	}
 }
 
-// stop lets requests under way finish and closes idle connections; what is left
-// when ctx ends is cut.
+// answering notes that a request is there as a whole. Any goroutine.
+func (w *webServer) answering(nc net.Conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open[nc] = true
+}
+
+// cut closes connections, whatever is under way on them: all, or only those without
+// a whole request.
+func (w *webServer) cut(all bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for nc, answering := range w.open {
+		if all || !answering {
+			_ = nc.Close()
+		}
+	}
+}
+
+// cutPartial closes connections without a whole request once the grace is over, and
+// again now and then, until stopped is closed.
+func (w *webServer) cutPartial(stopped <-chan struct{}) {
+	next := time.NewTimer(w.grace)
+	defer next.Stop()
+	for {
+		select {
+		case <-stopped:
+			return
+		case <-next.C:
+			w.cut(false)
+			next.Reset(100 * time.Millisecond)
+		}
+	}
+}
+
+// stop lets requests under way finish and closes idle connections. Requests whose
+// rest does not come within the grace are cut, and what is left when ctx ends.
 func (w *webServer) stop(ctx context.Context) error {
+	stopped := make(chan struct{})
+	defer close(stopped)
+	go w.cutPartial(stopped)
 	err := w.server.ShutdownWithContext(ctx)
 	w.conns.Close()
 	<-w.done
@@ -165,7 +197,7 @@ func (w *webServer) stop(ctx context.Context) error {
 		<-w.adminDone
 	}
 	if err != nil {
-		w.cut()
+		w.cut(true)
 	}
 	return err
 }

@@ -172,6 +172,47 @@ func TestShutdownTimeoutOfHTTP(t *testing.T) {
 	c.expectEOF()
 }
 
+// TestPartOfARequestDoesNotHoldUpTheEnd: who sends a part and no more is cut after
+// a while, who waits for an answer is not.
+func TestPartOfARequestDoesNotHoldUpTheEnd(t *testing.T) {
+	for name, part := range map[string]string{
+		"head": "POST /websocket/broadcast HTTP/1.1\r\nHost: loc",
+		"body": "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, func(cfg *config.Config) { cfg.Server.ShutdownTimeout = time.Hour }, func(s *Server) {
+				s.web.grace = 50 * time.Millisecond
+			})
+			answering := func() (n int) {
+				r.web.mu.Lock()
+				defer r.web.mu.Unlock()
+				for _, a := range r.web.open {
+					if a {
+						n++
+					}
+				}
+				return n
+			}
+			waits, stuck := dialRaw(t, r), dialRaw(t, r)
+			waits.send("GET /debug/pprof/profile?seconds=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			waitFor(t, "the profile to be taken", func() bool { return answering() == 1 })
+			stuck.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+			stuck.response()
+			stuck.send(part)
+			waitFor(t, "the part", func() bool { return answering() == 1 })
+			stopped := make(chan error, 1)
+			go func() { stopped <- r.stop() }()
+			stuck.expectEOF()
+			if res, body := waits.response(); res.StatusCode != 200 || len(body) == 0 {
+				t.Errorf("who waited got %s, %d bytes", res.Status, len(body))
+			}
+			if err := <-stopped; err != nil {
+				t.Errorf("run: %v", err)
+			}
+		})
+	}
+}
+
 // TestNoConnectionIsLostAtTheEnd: one that the HTTP server was offered and took is
 // accepted, however close to the end; a place that is never given back would
 // hold up the drain.

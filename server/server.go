@@ -269,17 +269,19 @@ func (s *Server) announce(addr string) {
 func (s *Server) drain() error {
 	start := time.Now()
 	s.draining.Store(true)
-	s.log.Info("draining", "sessions", s.SessionCount(), "window", s.cfg.Server.DrainWindow)
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Server.ShutdownTimeout)
+	most := s.cfg.Server.ShutdownTimeout - s.leaveTime()
+	window := min(s.cfg.Server.DrainWindow, most-most/10) // the last ones have time to answer
+	s.log.Info("draining", "sessions", s.SessionCount(), "window", window)
+	ctx, whole, cancel := s.shutdownTime()
 	defer cancel()
 	var httpErr error
 	var http sync.WaitGroup
 	http.Go(func() { httpErr = s.web.stop(ctx) })
-	drainErr := s.reactor.Drain(ctx, s.cfg.Server.DrainWindow)
+	drainErr := s.reactor.Drain(ctx, window)
 	http.Wait()
 	left := s.SessionCount()
 	handlersErr := s.workers.close(ctx)
-	s.leaveCluster(ctx)
+	s.leaveCluster(whole)
 	s.running.Store(false)
 	if err := s.reactor.Stop(); err != nil {
 		s.log.Warn("event loops did not end cleanly", "err", err)
@@ -295,11 +297,30 @@ func (s *Server) drain() error {
 // stopRest ends what runs beside the reactor when that failed. Handlers and
 // requests have server.shutdown-timeout to finish, as they do in a drain.
 func (s *Server) stopRest() {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Server.ShutdownTimeout)
+	ctx, whole, cancel := s.shutdownTime()
 	defer cancel()
 	_ = s.web.stop(ctx)
 	_ = s.workers.close(ctx)
-	s.leaveCluster(ctx)
+	s.leaveCluster(whole)
+}
+
+// leaveTime is what a node of a cluster keeps of server.shutdown-timeout to leave in, whatever
+// clients and handlers did with the rest: else others take it for alive until its lease runs out,
+// and what it has for them goes nowhere.
+func (s *Server) leaveTime() time.Duration {
+	if s.link.alone {
+		return 0
+	}
+	return min(5*time.Second, s.cfg.Server.ShutdownTimeout/4)
+}
+
+// shutdownTime begins server.shutdown-timeout: ctx ends when connections, requests and
+// handlers have had theirs, whole when the cluster has, too.
+func (s *Server) shutdownTime() (ctx, whole context.Context, cancel context.CancelFunc) {
+	end := time.Now().Add(s.cfg.Server.ShutdownTimeout)
+	whole, cancelWhole := context.WithDeadline(context.Background(), end)
+	ctx, cancelPart := context.WithDeadline(whole, end.Add(-s.leaveTime()))
+	return ctx, whole, func() { cancelPart(); cancelWhole() }
 }
 
 // leaveCluster ends what this node does with others. What it cannot take back now,
