@@ -27,8 +27,8 @@ type webServer struct {
 	done   chan struct{}
 
 	mu    sync.Mutex
-	open  map[net.Conn]bool // what is cut when a shutdown takes too long: whether a request is answered on it
-	grace time.Duration     // how long a shutdown waits for the rest of a request
+	open  map[net.Conn]time.Time // what is cut when a shutdown takes too long: since when the client has the turn, zero if it has not
+	grace time.Duration          // how long a shutdown waits for the rest of a request
 
 	adminServer *fasthttp.Server // admin.listen, else nil
 	adminLn     net.Listener
@@ -40,12 +40,12 @@ type webServer struct {
 const requestGrace = 5 * time.Second
 
 func newWebServer(s *Server) *webServer {
-	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]bool), grace: requestGrace,
+	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]time.Time), grace: requestGrace,
 		adminDone: make(chan struct{})}
 	cfg := &s.cfg
 	api := admin.New(endpoints{s}, admin.Options{
 		Tokens: cfg.Admin.Tokens, Open: cfg.Admin.Open, AllowedOrigins: cfg.Admin.AllowedOrigins,
-		MaxBody: int(cfg.Admin.MaxBodyBytes), Metrics: s.metricsHandler(), Logger: s.log,
+		MaxBody: int(cfg.Admin.MaxBodyBytes), Reading: w.reading, Metrics: s.metricsHandler(), Logger: s.log,
 	})
 	own := cfg.Admin.Listen != ""
 	w.server = w.newFasthttp(w.routes(api, !own))
@@ -90,14 +90,22 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
 	cfg := &w.srv.cfg
 	return &fasthttp.Server{
-		Handler:            func(ctx *fasthttp.RequestCtx) { w.answering(ctx.Conn()); h(ctx) },
+		Handler: func(ctx *fasthttp.RequestCtx) {
+			w.reading(ctx.Conn(), false)
+			h(ctx)
+			w.reading(ctx.Conn(), true)
+		},
 		ConnState:          w.track,
 		ErrorHandler:       admin.ErrorHandler,
 		Concurrency:        cfg.Server.MaxHTTPConnections,
 		ReadBufferSize:     int(cfg.Server.MaxHeaderBytes),
 		MaxRequestBodySize: int(cfg.Admin.MaxBodyBytes),
-		IdleTimeout:        cfg.Server.HTTPIdleTimeout,
-		ReadTimeout:        cfg.Server.HandshakeTimeout, // of the head, as for a handshake; then for the body:
+		// A body is read by who wants it, once it is known who sends it: else anybody fills
+		// MaxRequestBodySize on each connection.
+		StreamRequestBody:            true,
+		DisablePreParseMultipartForm: true,
+		IdleTimeout:                  cfg.Server.HTTPIdleTimeout,
+		ReadTimeout:                  cfg.Server.HandshakeTimeout, // of the head, as for a handshake; then for the body:
 		HeaderReceived: func(*fasthttp.RequestHeader) fasthttp.RequestConfig {
 			return fasthttp.RequestConfig{ReadTimeout: cfg.Server.HTTPIdleTimeout}
 		},
@@ -141,43 +149,49 @@ func (w *webServer) track(nc net.Conn, state fasthttp.ConnState) {
 	defer w.mu.Unlock()
 	switch state {
 	case fasthttp.StateNew, fasthttp.StateActive:
-		w.open[nc] = false
+		w.open[nc] = time.Now()
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
 		delete(w.open, nc)
 	}
 }
 
-// answering notes that a request is there as a whole. Any goroutine.
-func (w *webServer) answering(nc net.Conn) {
+// reading notes whether a connection waits for its client, or the client for an
+// answer. Any goroutine.
+func (w *webServer) reading(nc net.Conn, client bool) {
+	var since time.Time
+	if client {
+		since = time.Now()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.open[nc] = true
+	w.open[nc] = since
 }
 
-// cut closes connections, whatever is under way on them: all, or only those without
-// a whole request.
-func (w *webServer) cut(all bool) {
+// cut closes connections, whatever is under way on them.
+func (w *webServer) cut(which func(since time.Time) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for nc, answering := range w.open {
-		if all || !answering {
+	for nc, since := range w.open {
+		if which(since) {
 			_ = nc.Close()
 		}
 	}
 }
 
-// cutPartial closes connections without a whole request once the grace is over, and
-// again now and then, until stopped is closed.
+// cutPartial closes connections whose clients have had the turn for longer than the
+// grace since it was called, until stopped is closed.
 func (w *webServer) cutPartial(stopped <-chan struct{}) {
-	next := time.NewTimer(w.grace)
-	defer next.Stop()
+	begun := time.Now()
+	again := time.NewTicker(max(w.grace/50, time.Millisecond))
+	defer again.Stop()
 	for {
 		select {
 		case <-stopped:
 			return
-		case <-next.C:
-			w.cut(false)
-			next.Reset(100 * time.Millisecond)
+		case now := <-again.C:
+			w.cut(func(since time.Time) bool {
+				return !since.IsZero() && now.Sub(since) > w.grace && now.Sub(begun) > w.grace
+			})
 		}
 	}
 }
@@ -197,7 +211,7 @@ func (w *webServer) stop(ctx context.Context) error {
 		<-w.adminDone
 	}
 	if err != nil {
-		w.cut(true)
+		w.cut(func(time.Time) bool { return true })
 	}
 	return err
 }

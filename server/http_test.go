@@ -191,3 +191,41 @@ func TestHTTPOnTheSamePort(t *testing.T) {
 	c.expectEOF()
 	waitFor(t, "its place to be free", func() bool { return r.reactor.Conns() == 1 })
 }
+
+// TestBodiesAreReadForThoseWhoMay: who may not call is told so before the body is
+// there, so that nobody fills memory with bodies that nothing comes of.
+func TestBodiesAreReadForThoseWhoMay(t *testing.T) {
+	r := start(t, func(cfg *config.Config) { cfg.Admin.Tokens = []string{"right"} })
+	const length = 1 << 20
+	head := func(method, path, token, kind string) string {
+		return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", method, path, token, kind, length)
+	}
+	part := strings.Repeat(" ", 64<<10)
+	for _, tc := range []struct {
+		method, path, token, kind string
+		want                      int
+	}{
+		{"POST", "/websocket/broadcast", "wrong", "application/json", 401},
+		{"POST", "/websocket/broadcast", "wrong", "multipart/form-data; boundary=x", 401},
+		{"POST", "/", "right", "application/json", 405},
+		{"GET", "/", "right", "multipart/form-data; boundary=x", 200},
+		{"POST", "/nowhere", "right", "multipart/form-data; boundary=x", 404},
+		{"POST", "/websocket/broadcast", "right", "multipart/form-data; boundary=x", 415},
+	} {
+		c := dialRaw(t, r)
+		c.send(head(tc.method, tc.path, tc.token, tc.kind) + part)
+		if res, body := c.response(); res.StatusCode != tc.want {
+			t.Errorf("%+v: %s %s", tc, res.Status, body)
+		}
+	}
+	ann := dialRaw(t, r)
+	ann.upgrade("ann")
+	c := dialRaw(t, r)
+	text := `{"message":"whole"}`
+	c.send(head("POST", "/websocket/broadcast", "right", "application/json") + part)
+	c.send(strings.Repeat(" ", length-len(part)-len(text)) + text)
+	if res, body := c.response(); res.StatusCode != 200 {
+		t.Errorf("%s %s", res.Status, body)
+	}
+	ann.expectText("whole")
+}

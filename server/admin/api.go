@@ -2,6 +2,7 @@ package admin
 
 import (
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -32,6 +33,9 @@ type Options struct {
 	MaxBody int
 	// Timeout bounds one call to the gateway, waiting for deliveries included. Zero: [DefaultTimeout].
 	Timeout time.Duration
+	// Reading is called with true before the rest of a body is waited for, which a server that streams bodies gives to
+	// endpoints, and with false when it has come or is given up. Nil: nobody wants to know.
+	Reading func(conn net.Conn, reading bool)
 	// Metrics answers GET /metrics, under the same rules of access. Nil: there is no such path.
 	Metrics fasthttp.RequestHandler
 	// Logger gets refused and failed calls, at a bounded rate. Nil: nothing is logged.
@@ -44,6 +48,7 @@ type API struct {
 	access  *access
 	maxBody int
 	timeout time.Duration
+	reading func(net.Conn, bool)
 	metrics fasthttp.RequestHandler
 	log     *slog.Logger
 	// warnings bounds the rate of log lines, which clients bring about.
@@ -60,6 +65,9 @@ func New(g Gateway, opt Options) *API {
 	if opt.Timeout <= 0 {
 		opt.Timeout = DefaultTimeout
 	}
+	if opt.Reading == nil {
+		opt.Reading = func(net.Conn, bool) {}
+	}
 	if opt.Logger == nil {
 		opt.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -68,6 +76,7 @@ func New(g Gateway, opt Options) *API {
 		access:   newAccess(opt),
 		maxBody:  opt.MaxBody,
 		timeout:  opt.Timeout,
+		reading:  opt.Reading,
 		metrics:  opt.Metrics,
 		log:      opt.Logger,
 		warnings: rate.NewLimiter(1, 10),

@@ -164,7 +164,9 @@ func (a *API) body(ctx *fasthttp.RequestCtx) ([]byte, error) {
 	}
 	body := ctx.Request.Body
 	if stream := ctx.RequestBodyStream(); stream != nil {
+		a.reading(ctx.Conn(), true)
 		read, err := io.ReadAll(io.LimitReader(stream, int64(a.maxBody)+1))
+		a.reading(ctx.Conn(), false)
 		if err != nil {
 			return nil, err
 		}
