@@ -210,6 +210,18 @@ func TestNodesOfTheReference(t *testing.T) {
 		t.Errorf("user who may be on a foreign node too: %+v", d)
 	}
 	read(t, bob, "two")
+	if d := a.tell(t, "/websocket/send/user/nobody", `{"message":"for nobody"}`); !slices.Equal(d.Offline, []string{"nobody"}) {
+		t.Errorf("user who is nowhere: %+v", d)
+	}
+	ended := a.connect(t, "ann")
+	of := a.sessionOf(t, "ann")
+	_ = ended.Close()
+	waitFor(t, "the session to end", func() bool { return a.SessionCount() == 0 })
+	for _, path := range []string{"kick/session/", "send/session/"} {
+		if d := a.tell(t, "/websocket/"+path+of, `{"message":"for nobody"}`); !d.Complete || !slices.Equal(d.Offline, []string{of}) {
+			t.Errorf("%s of this node, ended: %+v", path, d)
+		}
+	}
 	for _, path := range []string{"kick/user/joe", "kick/session/" + id.String(), "send/session/" + id.String()} {
 		d := a.tell(t, "/websocket/"+path, `{"message":"three"}`)
 		if len(d.Unreachable) != 1 || d.Unreachable[0].Reason == "" || len(d.Offline) > 0 || d.Everywhere {
@@ -220,12 +232,12 @@ func TestNodesOfTheReference(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(t, bob, "from java")
-	waitFor(t, "the foreign node's messages", func() bool { return len(java.Received()) >= 2 })
+	waitFor(t, "the foreign node's messages", func() bool { return len(java.Received()) >= 3 })
 	var got []string
 	for _, m := range java.Received() {
 		got = append(got, m.Op.Payload+" "+strings.Join(m.Op.Users, ","))
 	}
-	if want := []string{"one joe", "two bob"}; !slices.Equal(got, want) {
+	if want := []string{"one joe", "two bob", "for nobody nobody"}; !slices.Equal(got, want) {
 		t.Errorf("the foreign node got %q, want %q", got, want)
 	}
 }
@@ -285,13 +297,22 @@ func TestBusAway(t *testing.T) {
 	if accepted == 0 {
 		t.Fatal("nothing was accepted")
 	}
+	refused := func(want float64) {
+		t.Helper()
+		if values, _ := scrape(t, a); values["carillon_cluster_bus_refused_total"] != want || values["carillon_cluster_forward_refused_total"] != 0 {
+			t.Errorf("refused: %v and %v, want %v and 0", values["carillon_cluster_bus_refused_total"], values["carillon_cluster_forward_refused_total"], want)
+		}
+	}
+	refused(1)
 	if status, body := a.post(t, "/websocket/send/user/ann", `{"message":"local"}`); status != http.StatusOK {
 		t.Errorf("a push to a user of this node: %d %s", status, body)
 	}
 	read(t, ann, "local")
+	refused(1) // that one had nothing for others
 	if _, err := a.PushUser("bob", []byte("y")); !errors.Is(err, cluster.ErrOutboxFull) {
 		t.Errorf("PushUser: got %v", err)
 	}
+	refused(2)
 	hub.SetBusAway(false)
 	for i := range accepted {
 		read(t, bob, fmt.Sprintf("%d %s", i, big))
@@ -315,6 +336,13 @@ func TestJoining(t *testing.T) {
 			_ = c.Close()
 		} else if res == nil || res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" || r.Ready() == nil {
 			t.Fatalf("got %v, %v, ready %v", res, err, r.Ready())
+		}
+		want := 1.0
+		if early {
+			want = 0
+		}
+		if values, _ := scrape(t, r); values["carillon_handshakes_early_total"] != want || values["carillon_handshakes_refused_total"] != 0 {
+			t.Errorf("%v refused for the cluster, want %v; %v for their token", values["carillon_handshakes_early_total"], want, values["carillon_handshakes_refused_total"])
 		}
 		hub.SetBusAway(false)
 		waitFor(t, "the node to join", func() bool { return r.link.joined.Load() })

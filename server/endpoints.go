@@ -50,10 +50,18 @@ func (e endpoints) PushSession(ctx context.Context, id string, message []byte, w
 	}
 	d, err := e.pushSession(waitIf(ctx, wait), id, message)
 	if err != nil || e.holds(id) {
-		return d, err
+		return ended(d, id), err
 	}
 	d.Offline = []string{id}
 	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.PushSessions, Sessions: []string{id}}, message)
+}
+
+// ended adds to d, of a session that can only be of this node, that it is nowhere.
+func ended(d admin.Delivery, id string) admin.Delivery {
+	if d.Complete && d.Sessions == 0 {
+		d.Offline = []string{id}
+	}
+	return d
 }
 
 func (e endpoints) Broadcast(ctx context.Context, message []byte, wait bool) (admin.Delivery, error) {
@@ -78,7 +86,7 @@ func (e endpoints) KickUser(ctx context.Context, user string, wait bool) (admin.
 func (e endpoints) KickSession(ctx context.Context, id string, wait bool) (admin.Delivery, error) {
 	d, err := e.kickSession(waitIf(ctx, wait), id)
 	if err != nil || e.holds(id) {
-		return d, err
+		return ended(d, id), err
 	}
 	d.Offline = []string{id}
 	return e.elsewhere(ctx, wait, d, "", cluster.Operation{Kind: cluster.KickSessions, Sessions: []string{id}}, nil)
@@ -139,7 +147,7 @@ func (e endpoints) await(ctx context.Context, wait bool, d *admin.Delivery, r *r
 	d.Routed, d.Everywhere, d.Unreachable = r.routes, r.everywhere, r.unreachable
 	nowhere := d.Offline[:0]
 	for _, target := range d.Offline {
-		if _, ok := r.elsewhere[target]; !ok && !(r.everywhere && r.elsewhere == nil) {
+		if _, ok := r.elsewhere[target]; !ok && !r.blind {
 			nowhere = append(nowhere, target)
 		}
 	}

@@ -26,8 +26,10 @@ type forwarder struct {
 	wake   chan struct{}
 	idle   chan struct{} // closed when the forwarder is closed and its queue is empty
 
-	depth          atomic.Int64
-	blind, refused atomic.Uint64
+	depth   atomic.Int64
+	blind   atomic.Uint64
+	refused atomic.Uint64 // routes that the queue had no room for
+	full    atomic.Uint64 // routes that the outbox had no room for
 }
 
 // What may wait to be looked up. Lookups take a round trip to Redis, so that this
@@ -45,6 +47,7 @@ type route struct {
 	op       cluster.Operation
 	node     string // of KickAll: the only node concerned, "" is all
 	admitted bool   // by Bus.Admit, before the caller was answered
+	refused  bool   // by Bus.Admit
 	result   *routed
 }
 
@@ -52,6 +55,7 @@ type route struct {
 type routed struct {
 	routes      []admin.Route
 	everywhere  bool
+	blind       bool // nobody knew where the targets are
 	unreachable []admin.Unreachable
 	elsewhere   map[string]struct{} // users and sessions that other nodes hold
 	err         error

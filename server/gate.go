@@ -29,7 +29,7 @@ func (g *gate) Authenticate(c *netpoll.Conn, r *codec.Request) (expires time.Tim
 		return time.Time{}, nil
 	}
 	if !s.link.admits() {
-		s.stats.refused.Add(1)
+		s.stats.early.Add(1)
 		return time.Time{}, rejectJoining
 	}
 	room := tokenRooms.Get().(*[512]byte)

@@ -24,7 +24,7 @@ type metrics struct {
 	queueDepth, queueBytes, queueRefused            *prometheus.Desc
 	accepted, upgraded, received, sentBytes, stalls *prometheus.Desc
 	closed                                          *prometheus.Desc
-	refused, bad, unknown, biz                      *prometheus.Desc
+	refused, early, bad, unknown, biz               *prometheus.Desc
 	jobs, overloaded, handlerErrors, handlerPanics  *prometheus.Desc
 }
 
@@ -53,6 +53,7 @@ func newMetrics(s *Server) *metrics {
 		stalls:        d("send_blocked_total", "Times the kernel took no more bytes for a session.", "loop"),
 		closed:        d("closed_total", "Connections ended, by cause.", "cause"),
 		refused:       d("handshakes_refused_total", "Handshakes refused for their token."),
+		early:         d("handshakes_early_total", "Handshakes refused because the node was not in its cluster yet."),
 		bad:           d("bad_messages_total", "Messages that were no envelope."),
 		unknown:       d("unknown_messages_total", "Messages of a type or code that nothing handles."),
 		biz:           d("biz_messages_total", "BIZ messages given to a handler."),
@@ -101,6 +102,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		counter(m.closed, closed[c], c.String())
 	}
 	counter(m.refused, s.stats.refused.Load())
+	counter(m.early, s.stats.early.Load())
 	counter(m.bad, s.stats.badMessages.Load())
 	counter(m.unknown, s.stats.unknownMessages.Load())
 	counter(m.biz, s.stats.bizMessages.Load())

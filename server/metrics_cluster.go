@@ -52,7 +52,7 @@ func newClusterMetrics(l *link) *clusterMetrics {
 		confirmed:      d("bus_confirmed_total", "Messages that the broker has confirmed."),
 		resent:         d("bus_resent_total", "Messages sent again after a reconnect."),
 		unroutable:     d("bus_unroutable_total", "Messages for nodes that the broker does not know."),
-		busRefused:     d("bus_refused_total", "Pushes refused because the outbox was full."),
+		busRefused:     d("bus_refused_total", "Pushes and kicks for other nodes refused because the outbox was full."),
 		received:       d("bus_received_total", "Messages from the broker."),
 		own:            d("bus_own_total", "Of them, those that this node had published."),
 		duplicates:     d("bus_duplicates_total", "Of them, those seen before."),
@@ -118,7 +118,7 @@ func (m *clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 		counter(m.confirmed, float64(b.Confirmed))
 		counter(m.resent, float64(b.Resent))
 		counter(m.unroutable, float64(b.Unroutable))
-		counter(m.busRefused, float64(b.Refused))
+		counter(m.busRefused, float64(l.forwarder.full.Load()))
 		counter(m.received, float64(b.Received))
 		counter(m.own, float64(b.Own))
 		counter(m.duplicates, float64(b.Duplicates))

@@ -36,15 +36,16 @@ func (f *forwarder) publish(rt *route, where map[string]cluster.Location, nodes 
 
 // admit tells whether more may be published for rt.
 func (f *forwarder) admit(rt *route) bool {
-	if rt.admitted {
-		return true
+	if rt.admitted || rt.refused {
+		return rt.admitted
 	}
 	err := f.bus.Admit()
 	if err == nil {
 		rt.admitted = true
 		return true
 	}
-	f.refused.Add(1)
+	rt.refused = true
+	f.full.Add(1)
 	f.warn.cluster.log("operation for other nodes refused", "kind", rt.op.Kind, "err", err)
 	if rt.result != nil {
 		rt.result.err = err
@@ -110,8 +111,7 @@ func (f *forwarder) send(rt *route, node string, op *cluster.Operation) {
 
 func (f *forwarder) toUsers(rt *route, where map[string]cluster.Location) {
 	if where == nil {
-		f.blind.Add(1)
-		f.everywhere(rt)
+		f.sendBlind(rt)
 		return
 	}
 	push := rt.op.Kind == cluster.PushUsers
@@ -179,11 +179,19 @@ func (f *forwarder) toSessions(rt *route, nodes map[string]string) {
 		f.send(rt, node, &op)
 	}
 	if len(unknown) > 0 {
-		f.blind.Add(1)
 		all := &route{op: rt.op, admitted: rt.admitted, result: rt.result}
 		all.op.Sessions = unknown
-		f.everywhere(all)
+		f.sendBlind(all)
 	}
+}
+
+// sendBlind publishes to every node, since nobody knows where the targets are.
+func (f *forwarder) sendBlind(rt *route) {
+	f.blind.Add(1)
+	if rt.result != nil {
+		rt.result.blind = true
+	}
+	f.everywhere(rt)
 }
 
 func isMember(members []cluster.Node, id string) bool {

@@ -95,6 +95,7 @@ func (s *Server) forward(rt *route) error {
 	// Only the forwarder knows whether other nodes are concerned, so a full outbox is
 	// an error even if none is.
 	if err := s.link.bus.Admit(); err != nil {
+		s.link.forwarder.full.Add(1)
 		return err
 	}
 	rt.admitted = true

@@ -78,9 +78,9 @@ type Server struct {
 
 // stats are counters of the gateway itself; those of the loops are netpoll's.
 type stats struct {
-	refused, badMessages, unknownMessages, bizMessages atomic.Uint64
-	overloaded, handlerErrors, handlerPanics           atomic.Uint64
-	remoteDropped                                      atomic.Uint64
+	refused, early, badMessages, unknownMessages, bizMessages atomic.Uint64
+	overloaded, handlerErrors, handlerPanics                  atomic.Uint64
+	remoteDropped                                             atomic.Uint64
 }
 
 const demoToken = "Admin@123"
