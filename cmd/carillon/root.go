@@ -33,7 +33,12 @@ func newRoot() *cobra.Command {
 func flagError(cmd *cobra.Command, err error) error {
 	hint := "run '" + cmd.CommandPath() + " --help' for the flags"
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		if near := config.Suggest(unknown.GetSpecifiedName()); near != "" && cmd.Flags().Lookup(near) != nil {
+		name := unknown.GetSpecifiedName()
+		shown, near := config.UnknownKey(name)
+		if shown != name {
+			err = fmt.Errorf("unknown flag: --%s", shown)
+		}
+		if near != "" && cmd.Flags().Lookup(near) != nil {
 			hint = "did you mean --" + near + "?"
 		}
 	}

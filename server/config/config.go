@@ -244,14 +244,14 @@ type RedisSSL struct {
 // RedisSentinel is spring.data.redis.sentinel.*.
 type RedisSentinel struct {
 	Master   string   `key:"master" help:"Name of the master that the Sentinels watch."`
-	Nodes    []string `key:"nodes" help:"Sentinels, as host:port; they win over host, port and url."`
+	Nodes    []string `key:"nodes" secret:"url" help:"Sentinels, as host:port; they win over host, port and url."`
 	Username string   `key:"username" help:"User name at the Sentinels, which may differ from that at Redis."`
 	Password string   `key:"password" secret:"true" help:"Password at the Sentinels, which may differ from that at Redis."`
 }
 
 // RedisCluster is spring.data.redis.cluster.*.
 type RedisCluster struct {
-	Nodes []string `key:"nodes" help:"Nodes of a Redis Cluster to start from, as host:port; they win over host, port and url."`
+	Nodes []string `key:"nodes" secret:"url" help:"Nodes of a Redis Cluster to start from, as host:port; they win over host, port and url."`
 }
 
 // RabbitMQ is spring.rabbitmq.* of Spring Boot.

@@ -96,7 +96,8 @@ func readEnviron(environ []string) *environment {
 			continue
 		}
 		if prefixed && !link {
-			e.warnings = append(e.warnings, "env "+name+": no setting has this name"+suggestion(name, prefixedNames()))
+			shown, near := unknownVariable(name)
+			e.warnings = append(e.warnings, "env "+shown+": no setting has this name"+suggestion(near))
 		}
 	}
 	for _, at := range slices.SortedFunc(maps.Keys(lists), func(a, b listVar) int { return strings.Compare(a.name, b.name) }) {
@@ -170,11 +171,11 @@ func prefixedNames() []string {
 	return names
 }
 
-func suggestion(name string, candidates []string) string {
-	if c := closest(name, candidates); c != "" {
-		return ", did you mean " + c + "?"
+func suggestion(near string) string {
+	if near == "" {
+		return ""
 	}
-	return ""
+	return ", did you mean " + near + "?"
 }
 
 // provider is the environment as a source of koanf: it lets through the variables that were chosen.

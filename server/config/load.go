@@ -251,16 +251,14 @@ func (l *loader) foreign(e entry) {
 	if isProfileKey(e.path) {
 		return
 	}
-	near := closest(e.path, keys())
+	shown, near := UnknownKey(e.path)
 	switch {
 	case l.warnRenamed(e):
 	case isSpring(e.path) && (near == "" || distance(uniform(e.path), uniform(near)) > 2):
-		l.loaded.Ignored = append(l.loaded.Ignored, fmt.Sprintf("%s (%v)", e.path, e.at))
+		l.loaded.Ignored = append(l.loaded.Ignored, fmt.Sprintf("%s (%v)", shown, e.at))
 		l.warnLost(e)
-	case near != "":
-		l.warnf("%v: unknown key %s, did you mean %s?", e.at, e.path, near)
 	default:
-		l.warnf("%v: unknown key %s", e.at, e.path)
+		l.warnf("%v: unknown key %s%s", e.at, shown, suggestion(near))
 	}
 }
 

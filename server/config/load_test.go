@@ -264,6 +264,25 @@ func TestFileCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestBrokenYAMLIsNotQuoted breaks a file in every way in which a password that needs quotes and has none can break it.
+func TestBrokenYAMLIsNotQuoted(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		"*S3cret", "*S3cret!", "[*S3cret, \"a\nb\"]", "&S3cret &S3cret x", "&S3cret *S3cret", "!S3cret!x", "!<S3cret", "!!S3cret [",
+		"%S3cret", "@S3cret", "`S3cret", "|S3cret", ">9S3cret", "{S3cret", "{S3cret: S3cret", "[S3cret", "]S3cret", "'S3cret", "\"S3cret",
+		"\"\\S3cret\"", "\"\\xS3cret\"", "S3cret: S3cret", "- S3cret", "? S3cret", "S3cret\n S3cret: x", "S3cret\x01", "S3cret\xff", "\tS3cret: x",
+	} {
+		for _, text := range []string{"spring.data.redis.password: " + value + "\n", value + "\n", "%" + value + "\n---\n", "%TAG ! " + value + "\n---\n", "%YAML " + value + "\n---\n"} {
+			_, errs := parseDocuments("application.yml", []byte(text))
+			for _, e := range errs {
+				if strings.Contains(e.Error(), "S3") {
+					t.Errorf("%q: %v", text, e)
+				}
+			}
+		}
+	}
+}
+
 func TestValidateWithoutSources(t *testing.T) {
 	t.Parallel()
 	c := Default()

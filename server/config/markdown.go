@@ -38,8 +38,11 @@ func (s *setting) markdown() string {
 	case s.min != "":
 		text += fmt.Sprintf(" From `%s` to `%s`.", s.min, s.max)
 	}
-	if s.secret != "" {
+	switch s.secret {
+	case secretAll:
 		text += " Secret: masked wherever it is shown."
+	case secretURL:
+		text += " A password in it is masked wherever it is shown."
 	}
 	if names := s.also("`"); names != nil {
 		text += " Also: " + strings.Join(names, ", ") + "."

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -132,5 +133,53 @@ func isSpring(key string) bool {
 	return false
 }
 
-// Suggest is the key most like one that is unknown, or "".
-func Suggest(key string) string { return closest(key, keys()) }
+// UnknownKey is a key that no setting has, with what may be a secret masked, and the key most like it, or "".
+func UnknownKey(key string) (shown, near string) { return unknown(key, ".[", uniform, keys()) }
+
+// unknownVariable is the same for a variable that begins with envPrefix.
+func unknownVariable(name string) (shown, near string) {
+	return unknown(name, "_", strings.ToUpper, prefixedNames())
+}
+
+func unknown(name, separators string, fold func(string) string, candidates []string) (shown, near string) {
+	near = closest(name, candidates)
+	n := speakable(name, separators, fold, candidates)
+	if n == len(name) {
+		return name, near
+	}
+	if near == "" {
+		near = closest(name[:n], candidates)
+	}
+	return name[:n] + separators[:1] + masked, near
+}
+
+// privateSection matches the names in the sections that hold tokens.
+var privateSection = regexp.MustCompile(`(?i)^(carillon_)?(auth|admin)([._\[]|$)`)
+
+// speakable is how much of an unknown name may be shown. The names in the map auth.tokens are secrets, and they are part of
+// an unknown key when something above them is misspelt or left out. So nothing is shown below a name that speaks of tokens,
+// and in the sections that hold them nothing but what is known, and a name after it that is like one.
+func speakable(name, separators string, fold func(string) string, candidates []string) int {
+	private := privateSection.MatchString(name)
+	for last, end := 0, 0; end < len(name); last = end {
+		if end = len(name); last+1 < end {
+			if i := strings.IndexAny(name[last+1:], separators); i >= 0 {
+				end = last + 1 + i
+			}
+		}
+		part := name[:end]
+		switch {
+		case !private:
+			if strings.Contains(strings.ToLower(name[last:end]), "token") {
+				return end
+			}
+		case slices.ContainsFunc(candidates, func(c string) bool { return strings.HasPrefix(fold(c), fold(part)+separators[:1]) }):
+			// a section, or the first words of a variable
+		case closest(part, candidates) != "":
+			return end
+		default:
+			return last
+		}
+	}
+	return len(name)
+}

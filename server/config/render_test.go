@@ -99,6 +99,18 @@ func TestMask(t *testing.T) {
 		{"spring.data.redis.url", "rediss://h:1", "rediss://h:1"},
 		{"spring.rabbitmq.addresses", "u:p@h:5672", "******@h:5672"},
 		{"spring.rabbitmq.addresses", "h:5672", "h:5672"},
+		{"spring.rabbitmq.addresses", "amqp://h:5672/v:w", "amqp://h:5672/v:w"},
+		{"spring.rabbitmq.addresses", "amqp://h/v:w", "amqp://h/v:w"},
+		{"spring.rabbitmq.addresses", "amqp://h:", "amqp://h:"},
+		{"spring.rabbitmq.addresses", "amqp://[::1]:5672", "amqp://[::1]:5672"},
+		{"spring.rabbitmq.addresses", "::1", "::1"},
+		{"spring.rabbitmq.addresses", "amqp://u:p", "amqp://u:******"},
+		{"spring.rabbitmq.addresses", "amqp://u:1p", "amqp://u:******"},
+		{"spring.rabbitmq.addresses", "amqp://u:p]/q", "amqp://u:******"},
+		{"spring.rabbitmq.addresses", "amqp://[::1]:p", "amqp://[::1]:******"},
+		{"spring.rabbitmq.addresses", "amqp:/u:p", "amqp:******"},
+		{"spring.rabbitmq.addresses", "u:p", "u:******"},
+		{"spring.data.redis.url", "redis://:p", "redis://:******"},
 		{"server.port", "1", "1"},
 	} {
 		if got := lookup(tt.key).mask(tt.in); got != tt.want {

@@ -267,7 +267,8 @@ func (s *setting) mask(text string) string {
 	return masked
 }
 
-// maskURL hides what stands before the last @ of a URL, or of an address without a scheme.
+// maskURL hides what stands before the last @ of a URL, or of an address without a scheme. Where there is no @, it hides what
+// stands in place of a port and is none: a comma in a password splits a list before the @.
 func maskURL(text string) string {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -275,11 +276,34 @@ func maskURL(text string) string {
 	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		rest = masked + rest[i:]
+	} else {
+		rest = maskPort(rest)
 	}
 	if found {
 		rest = scheme + "://" + rest
 	}
 	return rest
+}
+
+// maskPort hides what stands behind the first : of an address, unless it is a port.
+func maskPort(address string) string {
+	authority := address
+	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
+		authority = authority[:i]
+	}
+	host := 0
+	if strings.HasPrefix(authority, "[") { // an IPv6 address has colons of its own
+		host = max(0, strings.IndexByte(authority, ']'))
+	}
+	i := strings.IndexByte(authority[host:], ':')
+	if i < 0 || isIP(authority) {
+		return address
+	}
+	before, port := address[:host+i+1], authority[host+i+1:]
+	if port == "" && before == address || port != "" && strings.Trim(port, "0123456789") == "" {
+		return address
+	}
+	return before + masked
 }
 
 // bound is the value of a min or max tag.

@@ -83,7 +83,7 @@ func TestSecretsAreMarked(t *testing.T) {
 	t.Parallel()
 	for _, s := range settings {
 		last := s.key[strings.LastIndexByte(s.key, '.')+1:]
-		if (last == "password" || last == "secret" || last == "tokens" || last == "url" || last == "addresses") && s.secret == "" {
+		if (last == "password" || last == "secret" || last == "tokens" || last == "url" || last == "addresses" || last == "nodes") && s.secret == "" {
 			t.Errorf("%s is not marked as secret", s.key)
 		}
 	}

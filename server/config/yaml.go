@@ -1,12 +1,14 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -87,6 +89,9 @@ func profileFile(name, profile string) string {
 
 var yamlErrorLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
+// quotesAlias tells the one error by which the library quotes from the file: maybe a password that begins with *.
+func quotesAlias(err error) bool { return strings.HasPrefix(err.Error(), "yaml: unknown anchor ") }
+
 // parseDocuments splits text into its documents. Those that could be read are there beside the errors.
 func parseDocuments(file string, text []byte) ([]document, Errors) {
 	var docs []document
@@ -100,17 +105,38 @@ func parseDocuments(file string, text []byte) ([]document, Errors) {
 		}
 		r := reader{file: file}
 		if err != nil {
-			line := 0
-			m := yamlErrorLine.FindStringSubmatch(err.Error())
-			if m != nil {
-				line, _ = strconv.Atoi(m[1])
-			}
-			r.fail(line, "", "not YAML: "+yamlErrorLine.ReplaceAllString(err.Error(), ""))
+			line, problem := yamlProblem(text, err)
+			r.fail(line, "", "not YAML: "+problem)
 			return docs, append(errs, r.errs...)
 		}
 		r.document(&root)
 		docs, errs = append(docs, r.doc), append(errs, r.errs...)
 	}
+}
+
+// yamlProblem is what the library says about text, without anything that stands there, and the line it means, or 0.
+func yamlProblem(text []byte, err error) (line int, problem string) {
+	if quotesAlias(err) {
+		return aliasLine(text), "an alias (*name) has no anchor; a text that begins with * needs quotes"
+	}
+	if m := yamlErrorLine.FindStringSubmatch(err.Error()); m != nil {
+		line, _ = strconv.Atoi(m[1])
+	}
+	return line, yamlErrorLine.ReplaceAllString(err.Error(), "")
+}
+
+// aliasLine is the line of the alias that has no anchor, which the library does not tell: the first line that text can end
+// with and still have this error.
+func aliasLine(text []byte) int {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	return 1 + sort.Search(len(lines)-1, func(i int) bool {
+		dec := yaml.NewDecoder(bytes.NewReader(bytes.Join(lines[:i+1], nil)))
+		var err error
+		for err == nil {
+			err = dec.Decode(new(yaml.Node))
+		}
+		return quotesAlias(err)
+	})
 }
 
 // reader turns the nodes of one document into entries.
@@ -126,6 +152,12 @@ func (r *reader) at(line int) Origin { return Origin{Source: SourceFile, File: r
 
 func (r *reader) fail(line int, key, problem string) {
 	r.errs = append(r.errs, &Error{Origin: r.at(line), Key: key, Problem: problem})
+}
+
+// failBelow notes an error in a section, which may be one that is not known.
+func (r *reader) failBelow(line int, section, problem string) {
+	shown, _ := UnknownKey(section)
+	r.fail(line, shown, problem)
 }
 
 // document fills r.doc from a document node.
@@ -166,7 +198,7 @@ func (r *reader) mapping(n *yaml.Node, prefix string, depth int) {
 		case name == nil || value == nil:
 			return
 		case name.Kind != yaml.ScalarNode:
-			r.fail(name.Line, prefix, "a key is not text")
+			r.failBelow(name.Line, prefix, "a key is not text")
 		case name.Tag == "!!merge":
 			r.merge(value, prefix, depth+1)
 		default:
@@ -192,7 +224,7 @@ func (r *reader) merge(n *yaml.Node, prefix string, depth int) {
 			return
 		}
 		if s.Kind != yaml.MappingNode {
-			r.fail(s.Line, prefix, "<< wants a map")
+			r.failBelow(s.Line, prefix, "<< wants a map")
 			return
 		}
 		r.mapping(s, prefix, depth+1)
