@@ -169,7 +169,10 @@ func (l *loader) file() map[string]any {
 	docs, errs := readDocuments(name)
 	l.errs = append(l.errs, errs...)
 	l.loaded.Files = append(l.loaded.Files, name)
-	active := l.activeProfiles(docs)
+	// What chooses the documents can only refer to those that need not be chosen.
+	always := slices.DeleteFunc(slices.Clone(docs), func(d document) bool { return d.profiles != "" })
+	choosing := l.placeholders(always)
+	active := l.activeProfiles(always, choosing)
 	for _, p := range active {
 		if beside := profileFile(name, p); beside != "" {
 			more, errs := readDocuments(beside)
@@ -179,6 +182,25 @@ func (l *loader) file() map[string]any {
 		}
 	}
 	docs = l.selectDocuments(docs, active)
+	ph := l.placeholders(docs)
+	values := map[string]any{}
+	for _, d := range docs {
+		for _, e := range d.entries {
+			switch {
+			case e.setting == nil:
+				l.foreign(e)
+			case e.setting.key == activeKey:
+				l.entry(values, e, choosing)
+			default:
+				l.entry(values, e, ph)
+			}
+		}
+	}
+	return values
+}
+
+// placeholders is what placeholders in docs can refer to.
+func (l *loader) placeholders(docs []document) placeholders {
 	ph := placeholders{env: l.env.vars, props: map[string]string{}}
 	for _, d := range docs {
 		for _, e := range d.entries {
@@ -187,29 +209,26 @@ func (l *loader) file() map[string]any {
 			}
 		}
 	}
-	values := map[string]any{}
-	for _, d := range docs {
-		for _, e := range d.entries {
-			if e.setting == nil {
-				l.foreign(e)
-				continue
-			}
-			l.entry(values, e, ph)
-		}
-	}
-	return values
+	return ph
 }
 
-// activeProfiles is what the highest source says; without one Spring's profile is named default.
-func (l *loader) activeProfiles(docs []document) []string {
-	s := lookup("spring.profiles.active")
+const activeKey = "spring.profiles.active"
+
+// activeProfiles is what the highest source says; without one Spring's profile is named default. A placeholder without a
+// value is not noted here, but where the file's entries are read.
+func (l *loader) activeProfiles(docs []document, ph placeholders) []string {
+	s := lookup(activeKey)
 	var raw any
 	for _, d := range docs {
 		for _, e := range d.entries {
-			if e.setting == s && d.profiles == "" && e.raw != nil {
+			if e.setting == s && e.raw != nil {
 				raw = e.raw
 			}
 		}
+	}
+	raw, err := expandRaw(raw, ph)
+	if err != nil {
+		raw = nil
 	}
 	for name, key := range l.env.keys {
 		if key == s.key {
