@@ -85,8 +85,11 @@ func redisOptions(cfg *config.Config) (redis.Options, error) {
 		}
 		host = u.Hostname()
 		opt.Addrs = []string{net.JoinHostPort(host, orDefault(u.Port(), "6379"))}
+		var both bool
 		opt.Username = u.User.Username()
-		opt.Password, _ = u.User.Password()
+		if opt.Password, both = u.User.Password(); !both { // without a colon it is the password, as for Spring Boot
+			opt.Username, opt.Password = "", opt.Username
+		}
 	default:
 		host = orDefault(r.Host, "localhost")
 		opt.Addrs = []string{net.JoinHostPort(host, strconv.Itoa(r.Port))}

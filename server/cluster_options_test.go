@@ -29,6 +29,14 @@ func TestRedisOptions(t *testing.T) {
 		}, func(o *redis.Options) bool {
 			return o.Addrs[0] == "redis.example:6379" && o.Username == "u" && o.Password == "p@x" && o.DB == 2 && o.TLSConfig.ServerName == "redis.example"
 		}},
+		"url with a password alone": {func(c *config.Config) { c.Redis.URL, c.Redis.Username = "redis://p%40x@h", "ignored" },
+			func(o *redis.Options) bool { return o.Username == "" && o.Password == "p@x" }},
+		"url with an empty user": {func(c *config.Config) { c.Redis.URL = "redis://:p@h" },
+			func(o *redis.Options) bool { return o.Username == "" && o.Password == "p" }},
+		"url with an empty password": {func(c *config.Config) { c.Redis.URL = "redis://u:@h" },
+			func(o *redis.Options) bool { return o.Username == "u" && o.Password == "" }},
+		"url without a user": {func(c *config.Config) { c.Redis.URL, c.Redis.Password = "redis://h", "ignored" },
+			func(o *redis.Options) bool { return o.Username == "" && o.Password == "" }},
 		"sentinel": {func(c *config.Config) {
 			c.Redis.Sentinel = config.RedisSentinel{Master: "m", Nodes: []string{"a:1", "b:2"}, Password: "sp"}
 			c.Redis.Password = "p"

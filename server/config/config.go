@@ -227,7 +227,7 @@ type Redis struct {
 	Username       string        `key:"username" help:"User name (ACL)."`
 	Password       string        `key:"password" secret:"true" help:"Password."`
 	Database       int           `key:"database" default:"0" min:"0" max:"1000000" help:"Number of the database; a Redis Cluster has only 0."`
-	URL            string        `key:"url" secret:"url" help:"redis://user:password@host:port, or rediss:// for TLS, with /number behind it for a database other than 0; wins over host, port, username, password and database."`
+	URL            string        `key:"url" secret:"url" help:"redis://user:password@host:port, or rediss:// for TLS, with /number behind it for a database other than 0; password@ alone is a password without a user; wins over host, port, username, password and database."`
 	ClientName     string        `key:"client-name" help:"Name of the connections, as CLIENT LIST shows it."`
 	Timeout        time.Duration `key:"timeout" default:"1s" min:"1ms" max:"10m" help:"How long a command may take; beyond it Redis counts as away."`
 	ConnectTimeout time.Duration `key:"connect-timeout" default:"1s" min:"1ms" max:"10m" help:"How long connecting may take."`
