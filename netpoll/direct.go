@@ -323,7 +323,8 @@ func (s *Shard) closeLost() {
 		c := s.lost[last]
 		s.lost[last] = nil
 		s.lost = s.lost[:last]
-		if s.conns[c.slot] == c {
+		// Something else may have closed it meanwhile, and trim may have taken its slot.
+		if int(c.slot) < len(s.conns) && s.conns[c.slot] == c {
 			s.direct.poll.remember(s.hot[c.slot].fd)
 			s.broken(c)
 		}

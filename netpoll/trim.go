@@ -16,8 +16,9 @@ const (
 )
 
 // trim gives back memory that the shard needed once and does not need now. It is
-// run once a tick, at the end of a slice, when no list names a slot whose
-// connection is gone, and looks at little unless there is something to give.
+// run once a tick, at the end of a slice, when no list but lost has a connection
+// that is gone, whose slot may be among those taken away. It looks at little
+// unless there is something to give.
 func (s *Shard) trim() {
 	s.trimSlots()
 	s.trimLogs()

@@ -137,3 +137,39 @@ func TestTrimLogs(t *testing.T) {
 	}
 	broadcast(1, 100)
 }
+
+// TestTrimBesideLost: connections whose clients are gone are closed by something
+// else before their turn comes, and their slots are taken away.
+func TestTrimBesideLost(t *testing.T) {
+	t.Parallel()
+	s := newTestShard(t, Options{})
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(pair[1])
+	unix.Close(pair[0])
+	for range 2 * trimSlots {
+		fd, err := unix.Dup(pair[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		gc := &fakeConn{fd: fd}
+		gc.c = s.admit(gc)
+		s.lost = append(s.lost, gc.c)
+	}
+	for _, c := range s.conns {
+		s.broken(c)
+	}
+	s.tickNow()
+	s.run()
+	if n := len(s.conns); n > 0 || len(s.lost) == 0 {
+		t.Fatalf("%d slots are left and %d connections are to be closed: the test tests nothing", n, len(s.lost))
+	}
+	for len(s.lost) > 0 {
+		s.run()
+	}
+	if n := s.count.closed[CauseTransport]; n != 2*trimSlots {
+		t.Errorf("%d connections were closed, want %d", n, 2*trimSlots)
+	}
+}
