@@ -42,6 +42,17 @@ func (q *outQueue) front() *outItem {
 	return &q.items[q.first]
 }
 
+// makeRoom takes away what was sent when the array would have to grow and that is
+// half of it: a queue that is never empty would else grow for ever.
+func (q *outQueue) makeRoom() {
+	if q.first == 0 || len(q.items) < cap(q.items) || q.first < len(q.items)/2 {
+		return
+	}
+	n := copy(q.items, q.items[q.first:])
+	clear(q.items[n:])
+	q.items, q.first = q.items[:n], 0
+}
+
 func (s *Shard) queueOf(c *Conn) *outQueue {
 	if c.out == nil {
 		if n := len(s.outPool); n > 0 {
@@ -150,6 +161,7 @@ func (s *Shard) enqueue(c *Conn, b []byte, skip int) {
 	if q.first == len(q.items) {
 		q.skip = skip
 	}
+	q.makeRoom()
 	q.items = append(q.items, outItem{b, s.log(h).head})
 	q.bytes += n
 	s.outBytes += n
