@@ -95,6 +95,58 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
+// TestLargerThanTheQueue pushes operations with more bytes than may wait: each is
+// taken when no bytes wait, and refused, or waits, while some do.
+func TestLargerThanTheQueue(t *testing.T) {
+	h := newTestHandler()
+	r := startReactor(t, Options{Loops: 1, MaxQueuedBytes: 1000}, h)
+	c := upgraded(t, r.Port())
+	waitFor(t, "the connection", func() bool { return len(h.all()) == 1 })
+	hs := h.all()
+	feed := r.NewFeed()
+	large := codec.NewTextString(strings.Repeat("x", 2000))
+	small := codec.NewTextString("x")
+	many := append(make([]Handle, 200), hs...) // so many handles are too large, too
+	for what, call := range map[string]func(*Receipt) error{
+		"broadcast":        func(rc *Receipt) error { return r.Broadcast(large, rc) },
+		"send":             func(rc *Receipt) error { return r.Send(hs[0], large, rc) },
+		"send many":        func(rc *Receipt) error { return r.SendMany(many, small, rc) },
+		"feed's broadcast": func(rc *Receipt) error { rc.expect(0); return feed.Broadcast(patience(t), large) },
+		"feed's send many": func(rc *Receipt) error { rc.expect(0); return feed.SendMany(patience(t), many, small) },
+	} {
+		waitFor(t, "the queue to be empty", func() bool { return r.Stats()[0].QueueBytes == 0 })
+		rc := NewReceipt()
+		if err := call(rc); err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if _, err := rc.Wait(patience(t)); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if _, p, err := c.next(); err != nil || len(p) != len(large.Payload()) && len(p) != len(small.Payload()) {
+			t.Errorf("%s: got %d bytes, %v", what, len(p), err)
+		}
+	}
+	waitFor(t, "the queue to be empty", func() bool { return r.Stats()[0].QueueBytes == 0 })
+	release := blockLoops(t, h, c)
+	if err := r.Broadcast(small, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Broadcast(large, nil); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("behind another: got %v, want ErrQueueFull", err)
+	}
+	fed := make(chan error)
+	ctx := patience(t)
+	go func() { fed <- feed.Broadcast(ctx, large) }()
+	waitFor(t, "the feed to wait", func() bool { now, _ := feed.Waiting(); return now })
+	release()
+	if err := <-fed; err != nil {
+		t.Errorf("feed: %v", err)
+	}
+	c.expect(string(small.Payload()))
+	c.expect(string(large.Payload()))
+}
+
 func TestTooLarge(t *testing.T) {
 	h := newTestHandler()
 	r := startReactor(t, Options{MaxOutbound: 1000}, h)

@@ -60,7 +60,7 @@ type Options struct {
 	// what the kernel took. One frame may not be larger.
 	MaxOutbound int
 	// MaxQueued and MaxQueuedBytes bound the operations that wait for one loop
-	// (65536, 64 MiB).
+	// (65536, 64 MiB). One that alone has more bytes is taken when no others wait.
 	MaxQueued      int
 	MaxQueuedBytes int
 

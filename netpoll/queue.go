@@ -105,26 +105,28 @@ func (o *op) bytes() int {
 // push hands operations to the shard, all or none, and wakes its loop when it
 // sleeps. Any goroutine.
 func (s *Shard) push(o op) error {
-	n := int64(o.bytes())
+	n := o.bytes()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		return ErrStopped
 	}
-	if s.depth.Load() >= int64(s.opt.MaxQueued) || s.depthBytes.Load()+n > int64(s.opt.MaxQueuedBytes) {
+	if s.full(n) {
 		s.refused.Add(1)
 		return ErrQueueFull
 	}
 	s.depth.Add(1)
-	s.depthBytes.Add(n)
+	s.depthBytes.Add(int64(n))
 	s.queue = append(s.queue, o)
 	s.arm()
 	return nil
 }
 
-// full tells whether push would refuse an operation of n bytes now. Any goroutine.
+// full tells whether push would refuse an operation of n bytes now. One that alone
+// is over the bound has to wait for all others, and not for ever. Any goroutine.
 func (s *Shard) full(n int) bool {
-	return s.depth.Load() >= int64(s.opt.MaxQueued) || s.depthBytes.Load()+int64(n) > int64(s.opt.MaxQueuedBytes)
+	queued := s.depthBytes.Load()
+	return s.depth.Load() >= int64(s.opt.MaxQueued) || queued > 0 && queued+int64(n) > int64(s.opt.MaxQueuedBytes)
 }
 
 // arm wakes the loop unless it is awake already; s.mu is held.
