@@ -86,7 +86,8 @@ func (s *Shard) appendLog(f *codec.Frame) bool {
 		l := &s.logs[k]
 		if len(s.blocked) == 0 {
 			s.tail[k] = noTail
-		} else if limit := l.head + uint64(len(b)-l.max); s.tail[k] < limit {
+		}
+		for limit := l.head + uint64(len(b)-l.max); s.tail[k] < limit; {
 			s.evict(k, limit)
 		}
 		l.append(b, min(s.tail[k], s.floor(k)))
@@ -109,7 +110,9 @@ func (s *Shard) floor(k int) uint64 {
 // evict closes the blocked connections of log k whose backlog begins before
 // limit, and finds the new tail.
 func (s *Shard) evict(k int, limit uint64) {
-	tail := noTail
+	// Handler.Closed may write to connections of which some were looked at, and so
+	// lower the tail again.
+	s.tail[k] = noTail
 	// Handler.Closed may close others of the list: it can shrink by more than one.
 	for i := len(s.blocked) - 1; i >= 0; i = min(i, len(s.blocked)) - 1 {
 		c := s.blocked[i]
@@ -122,9 +125,8 @@ func (s *Shard) evict(k int, limit uint64) {
 			s.beginClose(c, codec.CloseTryAgainLater, reasonSlowConsumer, CauseSlowConsumer, true)
 			continue
 		}
-		tail = min(tail, begin)
+		s.tail[k] = min(s.tail[k], begin)
 	}
-	s.tail[k] = tail
 }
 
 func (s *Shard) startLap() {
