@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
 	"carillon/codec"
@@ -31,7 +32,11 @@ func (h meddling) Closed(ended *Conn, _ Cause) {
 			*h.serial++
 			f := codec.NewTextString(fmt.Sprint("meddled ", *h.serial))
 			m.expect(f)
-			m.c.Send(f)
+			if *h.serial%3 == 0 {
+				m.c.Send(f)
+			} else {
+				m.c.SendMessage(ws.OpText, f.Payload(), 0)
+			}
 		} else if h.rnd.IntN(2) == 0 {
 			m.kicked = true
 			m.c.Close(codec.CloseNormal, "", CauseHandler)

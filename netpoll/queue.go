@@ -198,7 +198,7 @@ func (s *Shard) deliver(o *op, h Handle) {
 		return
 	}
 	o.receipt.add(1)
-	s.enqueue(c, c.variant(o.frame), 0)
+	s.enqueue(c, c.variant(o.frame), 0, true)
 	if !c.has(flagDirty) {
 		c.flags |= flagDirty
 		s.dirty = append(s.dirty, c)

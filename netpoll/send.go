@@ -1,6 +1,8 @@
 package netpoll
 
 import (
+	"bytes"
+
 	"golang.org/x/sys/unix"
 
 	"carillon/codec"
@@ -13,6 +15,8 @@ const (
 	maxScratch = 256 << 10
 	// corkLimit flushes the replies to one read before they grow further.
 	corkLimit = 32 << 10
+	// copySize is the length up to which copies that wait are put together.
+	copySize = 4 << 10
 )
 
 // outQueue holds what the kernel did not take from a connection, or what a batch
@@ -27,6 +31,7 @@ type outQueue struct {
 	end uint64
 	// detached: the log is not sent any more, only the items.
 	detached bool
+	copied   bool // the last of items is a copy of ours
 }
 
 // outItem is bytes that follow the log's bytes before pos.
@@ -40,6 +45,26 @@ func (q *outQueue) front() *outItem {
 		return nil
 	}
 	return &q.items[q.first]
+}
+
+// add puts bytes behind the others that follow the log's bytes before pos. Those that
+// are not shared are copied, to the end of the copy before them when it is small: a
+// pong has two bytes, and an item of its own would cost more than twenty times that.
+func (q *outQueue) add(b []byte, pos uint64, shared bool) {
+	if !shared {
+		last := len(q.items) - 1
+		// Not to one that was sent in part, of which a close would send all the rest.
+		if q.copied && last >= q.first && (last > q.first || q.skip == 0) {
+			if it := &q.items[last]; it.pos == pos && len(it.b)+len(b) <= copySize {
+				it.b = append(it.b, b...)
+				return
+			}
+		}
+		b = bytes.Clone(b)
+	}
+	q.makeRoom()
+	q.items = append(q.items, outItem{b, pos})
+	q.copied = !shared
 }
 
 // makeRoom takes away what was sent when the array would have to grow and that is
@@ -123,25 +148,19 @@ func (s *Shard) writeNow(c *Conn, b []byte, shared bool) {
 			s.broken(c)
 			return
 		}
-		if !shared {
-			b = append([]byte(nil), b...)
-		}
-		s.enqueue(c, b, n)
+		s.enqueue(c, b, n, shared)
 		if c.state == stateOpen {
 			s.block(c, h.off)
 		}
 		return
 	}
-	if !shared {
-		b = append([]byte(nil), b...)
-	}
-	s.enqueue(c, b, 0)
+	s.enqueue(c, b, 0, shared)
 	s.flush(c)
 }
 
 // enqueue puts bytes behind everything that waits for c; the first skip bytes
-// have been sent. The bytes are kept.
-func (s *Shard) enqueue(c *Conn, b []byte, skip int) {
+// have been sent. Bytes that are shared are kept, others copied.
+func (s *Shard) enqueue(c *Conn, b []byte, skip int, shared bool) {
 	if c.state != stateOpen {
 		return
 	}
@@ -161,8 +180,7 @@ func (s *Shard) enqueue(c *Conn, b []byte, skip int) {
 	if q.first == len(q.items) {
 		q.skip = skip
 	}
-	q.makeRoom()
-	q.items = append(q.items, outItem{b, s.log(h).head})
+	q.add(b, s.log(h).head, shared)
 	q.bytes += n
 	s.outBytes += n
 	if h.flags&hotBlocked != 0 {

@@ -5,6 +5,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/gobwas/ws"
 
 	"carillon/codec"
 )
@@ -47,5 +51,61 @@ func TestQueueThatNeverEmpties(t *testing.T) {
 	}
 	if most := 4 * (behind + atOnce); longest > most {
 		t.Errorf("the queue had room for %d frames with %d waiting, want at most %d", longest, behind, most)
+	}
+}
+
+// TestPongsThatWait has a client ping, each time in a segment of its own, and read
+// nothing: what waits for it has the length of the pongs, little more, and is
+// closed at the bound. Once it reads, it gets them all up to there.
+func TestPongsThatWait(t *testing.T) {
+	t.Parallel()
+	const bound = 64 << 10
+	s := newTestShard(t, Options{MaxOutbound: bound, CloseTimeout: time.Hour})
+	m := s.addModelClient(t, rand.New(rand.NewPCG(1, 1)), false)
+	most := 0
+	for n := 0; m.c.state == stateOpen; n++ {
+		payload := ""
+		if n%100 == 0 {
+			payload = fmt.Sprint(n)
+		}
+		m.frames = append(m.frames, codec.AppendFrame(nil, ws.OpPong, []byte(payload)))
+		ping := []byte(clientFrame(ws.OpPing, true, payload))
+		if used := s.feed(m.c, ping); used != len(ping) {
+			t.Fatalf("took %d bytes of %d", used, len(ping))
+		}
+		if n%5000 == 0 { // which are between the pongs
+			f := codec.NewText([]byte("on"))
+			m.expect(f)
+			if err := s.push(op{kind: opBroadcast, frame: f}); err != nil {
+				t.Fatal(err)
+			}
+			s.run()
+		}
+		if q := m.c.out; q != nil {
+			most = max(most, q.bytes)
+			held := cap(q.items) * int(unsafe.Sizeof(outItem{}))
+			for _, it := range q.items {
+				held += cap(it.b)
+			}
+			if held > 2*q.bytes+2*copySize {
+				t.Fatalf("%d bytes are held for %d bytes of pongs", held, q.bytes)
+			}
+		}
+	}
+	if most < bound-200 {
+		t.Errorf("closed with %d bytes that waited, bound %d", most, bound)
+	}
+	for deadline := time.Now().Add(testPatience); !m.eof; {
+		if time.Now().After(deadline) {
+			t.Fatal("the connection is not shut")
+		}
+		m.read(1 << 16)
+		s.run()
+	}
+	if code := m.check(t, "client"); code != codec.CloseTryAgainLater {
+		t.Errorf("close code %d, want 1013", code)
+	}
+	if s.outBytes != 0 {
+		t.Errorf("%d bytes are counted as queued, want 0", s.outBytes)
 	}
 }
