@@ -233,6 +233,46 @@ func TestReceiptsFinishAtStop(t *testing.T) {
 	}
 }
 
+// TestFullAtTheEnd has the loops end while a queue is full, by a stop and because
+// gnet ended: a Feed call that waits for room returns, and what comes after the stop
+// is refused for that, not for load.
+func TestFullAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		end  func(*Shard)
+	}{
+		{"stop", (*Shard).stop},
+		{"gnet", func(s *Shard) { close(s.r.loopsDone) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newTestShard(t, Options{MaxQueued: 10, MaxQueuedBytes: 1000})
+			s.r.loopsDone = make(chan struct{})
+			f := codec.NewTextString(strings.Repeat("x", 500))
+			if err := s.r.Broadcast(f, nil); err != nil {
+				t.Fatal(err)
+			}
+			feed := s.r.NewFeed()
+			fed := make(chan error, 1)
+			ctx := patience(t)
+			go func() { fed <- feed.Broadcast(ctx, f) }()
+			waitFor(t, "the feed to wait", func() bool { now, _ := feed.Waiting(); return now })
+			tc.end(s)
+			if err := <-fed; !errors.Is(err, ErrStopped) {
+				t.Errorf("feed: got %v, want ErrStopped", err)
+			}
+			s.stop()
+			if err := s.r.Broadcast(f, nil); !errors.Is(err, ErrStopped) {
+				t.Errorf("broadcast: got %v, want ErrStopped", err)
+			}
+			if st := s.r.Stats()[0]; st.QueueDepth != 0 || st.QueueBytes != 0 {
+				t.Errorf("%d operations and %d bytes are counted as queued", st.QueueDepth, st.QueueBytes)
+			}
+		})
+	}
+}
+
 // TestMoreThanTheLogHolds broadcasts many times what the ring can hold, in
 // frames up to the bound itself, to clients that read.
 func TestMoreThanTheLogHolds(t *testing.T) {

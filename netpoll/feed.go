@@ -94,6 +94,8 @@ func (f *Feed) push(ctx context.Context, s *Shard, o op) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-f.r.loopsDone:
+			return ErrStopped
 		case <-t.C:
 		}
 		if !s.full(o.bytes()) {

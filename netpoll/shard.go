@@ -155,6 +155,8 @@ func (s *Shard) stop() {
 		}
 	}
 	s.batch, s.next, s.queue = nil, 0, nil
+	s.depth.Store(0) // who waits for room is refused now
+	s.depthBytes.Store(0)
 	s.direct.timer.close()
 	s.dropRing()
 }
