@@ -95,7 +95,9 @@ func (e *events) OnTick() (time.Duration, gnet.Action) {
 
 // guard keeps a panic in a handler from ending the process and with it every
 // other connection: it is logged and its connection closed with 1011. A broken
-// invariant of our own ends the process.
+// invariant of our own ends the process. The replies gathered are lost only where
+// they are that connection's: c is nil for Handler.Closed, which may run while another's
+// read is served.
 func (s *Shard) guard(c *Conn) {
 	v := recover()
 	if v == nil {
@@ -105,7 +107,9 @@ func (s *Shard) guard(c *Conn) {
 		panic(v)
 	}
 	s.opt.Logger.Error("panic on the event loop", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	s.corked, s.cork = nil, s.cork[:0]
+	if s.corked == c {
+		s.corked, s.cork = nil, s.cork[:0]
+	}
 	if c == nil || s.conns[c.slot] != c {
 		return
 	}

@@ -109,3 +109,45 @@ func TestPongsThatWait(t *testing.T) {
 		t.Errorf("%d bytes are counted as queued, want 0", s.outBytes)
 	}
 }
+
+// closingAnother is a Handler that answers each message, and closes another
+// connection, whose end it can not bear, between two answers.
+type closingAnother struct {
+	silent
+	other *modelClient
+}
+
+func (h closingAnother) Message(c *Conn, op ws.OpCode, payload []byte) {
+	c.SendMessage(op, payload, 0)
+	h.other.c.Close(codec.CloseNormal, "", CauseHandler)
+	c.SendMessage(op, payload, 0)
+}
+
+func (closingAnother) Closed(*Conn, Cause) { panic("a handler's fault") }
+
+// TestRepliesBesidePanic has the end of one connection panic while another's
+// messages are answered: none of the answers is lost.
+func TestRepliesBesidePanic(t *testing.T) {
+	t.Parallel()
+	s := newTestShard(t, Options{CloseTimeout: time.Hour})
+	rnd := rand.New(rand.NewPCG(1, 1))
+	m, other := s.addModelClient(t, rnd, false), s.addModelClient(t, rnd, false)
+	other.c.flags |= flagOpened
+	s.r.handler = closingAnother{other: other}
+	in := []byte(clientFrame(ws.OpPing, true, "p") + text("a") + text("b"))
+	if used := s.feed(m.c, in); used != len(in) {
+		t.Fatalf("took %d bytes of %d", used, len(in))
+	}
+	m.frames = append(m.frames, codec.AppendFrame(nil, ws.OpPong, []byte("p")))
+	for _, payload := range []string{"a", "a", "b", "b"} {
+		m.expect(codec.NewTextString(payload))
+	}
+	m.read(1 << 16)
+	if m.check(t, "client"); s.corked != nil || len(s.cork) > 0 {
+		t.Errorf("%d bytes are still gathered", len(s.cork))
+	}
+	other.read(1 << 16)
+	if code := other.check(t, "the other"); code != codec.CloseNormal {
+		t.Errorf("close code %d, want 1000", code)
+	}
+}
