@@ -37,6 +37,7 @@ func (e *events) OnOpen(gc gnet.Conn) (out []byte, action gnet.Action) {
 		return nil, gnet.None
 	case *adopted:
 		c := s.admit(gc) // it kept its place among MaxConns
+		v.taken = true
 		gc.SetContext(c)
 		defer s.guard(c)
 		s.feedHeld(c, v.first)

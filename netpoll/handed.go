@@ -43,7 +43,10 @@ func (c *handedConn) Close() error {
 
 // adopted is the gnet context of a connection that comes back from the HTTP
 // server with the bytes read so far.
-type adopted struct{ first []byte }
+type adopted struct {
+	first []byte
+	taken bool // by OnOpen, with the place among MaxConns; read when enroll has returned
+}
 
 // errNotHanded is returned by Adopt for connections that Handler.HTTP was not
 // given.
@@ -65,7 +68,11 @@ func (r *Reactor) Adopt(nc net.Conn, first []byte) error {
 	shards := *r.shards.Load()
 	s := shards[int(r.adoptions.Add(1))%len(shards)]
 	ok = r.enrolments.run(func() {
-		if err := r.enroll(s, hc.Conn, &adopted{first}); err != nil { // it did not get to OnOpen
+		v := &adopted{first: first}
+		_ = r.enroll(s, hc.Conn, v)
+		// What enroll returned does not tell: the loop may have ended with the
+		// connection, or gnet may have failed to watch it, which it keeps to itself.
+		if !v.taken {
 			_ = hc.Conn.Close()
 			r.conns.Add(-1)
 		}

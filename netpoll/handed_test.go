@@ -3,6 +3,8 @@ package netpoll
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/panjf2000/gnet/v2"
 
 	"carillon/codec"
 )
@@ -232,5 +236,88 @@ func TestAdoptAtStop(t *testing.T) {
 		if n := r.Conns(); n != 0 {
 			t.Errorf("%d connections are counted after the stop", n)
 		}
+	}
+}
+
+// enrollingLoop is a gnet loop that does what a test says with a connection given
+// to it, an enrolled one.
+type enrollingLoop struct {
+	gnet.EventLoop
+	enroll func(gc *enrolled) (<-chan gnet.RegisteredResult, error)
+}
+
+func (l *enrollingLoop) Enroll(ctx context.Context, _ net.Conn) (<-chan gnet.RegisteredResult, error) {
+	return l.enroll(&enrolled{loop: l, v: gnet.FromContext(ctx)})
+}
+
+type enrolled struct {
+	gnet.Conn
+	loop *enrollingLoop
+	v    any
+}
+
+func (c *enrolled) EventLoop() gnet.EventLoop { return c.loop }
+func (c *enrolled) Context() any              { return c.v }
+func (c *enrolled) SetContext(v any)          { c.v = v }
+func (c *enrolled) Fd() int                   { return 1 << 30 } // none that there is
+
+// TestAdoptCounts gives connections back to a loop that takes them or not, whatever
+// gnet says of it: each that is not open any more has given its place back, once.
+func TestAdoptCounts(t *testing.T) {
+	t.Parallel()
+	answer := func() (<-chan gnet.RegisteredResult, error) {
+		res := make(chan gnet.RegisteredResult, 1)
+		res <- gnet.RegisteredResult{}
+		return res, nil
+	}
+	for _, tc := range []struct {
+		name   string
+		enroll func(e *events, gc *enrolled) (<-chan gnet.RegisteredResult, error)
+		want   int
+	}{
+		{"taken", func(e *events, gc *enrolled) (<-chan gnet.RegisteredResult, error) {
+			e.OnOpen(gc)
+			return answer()
+		}, 1},
+		{"taken by a loop that ends", func(e *events, gc *enrolled) (<-chan gnet.RegisteredResult, error) {
+			e.OnOpen(gc)
+			e.OnClose(gc, nil)
+			close(e.loopsDone)
+			return nil, nil
+		}, 0},
+		{"not taken by a loop that ends", func(e *events, _ *enrolled) (<-chan gnet.RegisteredResult, error) {
+			close(e.loopsDone)
+			return nil, nil
+		}, 0},
+		{"not watched, which gnet does not tell", func(*events, *enrolled) (<-chan gnet.RegisteredResult, error) {
+			return answer()
+		}, 0},
+		{"refused", func(*events, *enrolled) (<-chan gnet.RegisteredResult, error) {
+			return nil, errors.New("refused")
+		}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := newTestShard(t, Options{MaxConns: 1})
+			r := s.r
+			r.loopsDone = make(chan struct{})
+			s.loop = &enrollingLoop{enroll: func(gc *enrolled) (<-chan gnet.RegisteredResult, error) {
+				return tc.enroll((*events)(r), gc)
+			}}
+			a, b := net.Pipe()
+			defer b.Close()
+			if !r.take() {
+				t.Fatal("there is no place")
+			}
+			if err := r.Adopt(&handedConn{Conn: a, reactor: r}, nil); err != nil {
+				t.Fatal(err)
+			}
+			r.enrolments.close()
+			if n := r.Conns(); n != tc.want {
+				t.Errorf("%d connections are counted, want %d", n, tc.want)
+			}
+			s.conns = nil // which no loop closes
+			_ = a.Close()
+		})
 	}
 }
