@@ -117,12 +117,14 @@ type Presence interface {
 	// with an error that wraps [ErrAway]; so do the others that ask. Users looked up a moment ago may come from memory; a change drops them from there.
 	Locate(ctx context.Context, users []string) ([]Location, error)
 	// LocateSessions says which node holds each of the sessions, by index, in one
-	// round trip; "" for unknown ones. Nodes of the reference are named too.
+	// round trip; "" for unknown ones. Nodes of the reference are named too; a carillon
+	// node that is named and alive is one of Members by then, however new it is.
 	LocateSessions(ctx context.Context, ids []string) ([]string, error)
 
 	// Count counts users and sessions in the whole cluster.
 	Count(ctx context.Context) (Counts, error)
-	// Nodes returns the carillon nodes that are alive, by id, with their counts.
+	// Nodes looks again, and returns the carillon nodes that are alive, by id, with
+	// their counts.
 	Nodes(ctx context.Context) ([]Node, error)
 	// ListUsers returns about limit online users and the cursor of the next page:
 	// begin with "", the last page has none. A user that is online all the time

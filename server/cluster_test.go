@@ -261,6 +261,11 @@ func TestPresenceAway(t *testing.T) {
 		t.Errorf("got %+v", d)
 	}
 	readClose(t, late, 1000, "")
+	// Whether there is such a node the broker has to say.
+	d, err := endpoints{a.Server}.KickAll(t.Context(), admin.KickAll{Node: "x"}, true)
+	if err != nil || len(d.Routed) != 1 || d.Complete || len(d.Unreachable) > 0 {
+		t.Errorf("kick of everyone on a node that was not seen: %+v, %v", d, err)
+	}
 	heartbeat(t, ann)
 	if err := a.Ready(); err != nil {
 		t.Errorf("a node that serves its clients is not ready: %v", err)

@@ -200,7 +200,7 @@ func (f *forwarder) routeAll(ctx context.Context, batch []*route) {
 	}
 	where, nodes := f.lookUp(ctx, users, ids)
 	for _, rt := range batch {
-		f.publish(rt, where, nodes)
+		f.publish(ctx, rt, where, nodes)
 		if res := rt.result; res != nil {
 			close(res.done)
 			res.finish(nil)

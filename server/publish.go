@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -17,7 +18,7 @@ const (
 
 // publish sends one route to the nodes concerned. It goes to every node when where
 // its targets are is not known, or when nodes of the reference are to get it.
-func (f *forwarder) publish(rt *route, where map[string]cluster.Location, nodes map[string]string) {
+func (f *forwarder) publish(ctx context.Context, rt *route, where map[string]cluster.Location, nodes map[string]string) {
 	switch rt.op.Kind {
 	case cluster.PushAll:
 		f.everywhere(rt)
@@ -25,7 +26,7 @@ func (f *forwarder) publish(rt *route, where map[string]cluster.Location, nodes 
 		if rt.node == "" {
 			f.everywhere(rt)
 		} else {
-			f.toMember(rt)
+			f.toMember(ctx, rt)
 		}
 	case cluster.PushUsers, cluster.KickUsers:
 		f.toUsers(rt, where)
@@ -70,12 +71,21 @@ func (f *forwarder) everywhere(rt *route) {
 	}
 }
 
-func (f *forwarder) toMember(rt *route) {
-	if isMember(f.presence.Members(), rt.node) {
+func (f *forwarder) toMember(ctx context.Context, rt *route) {
+	if isMember(f.presence.Members(), rt.node) || f.hasCome(ctx, rt.node) {
 		f.send(rt, rt.node, &rt.op)
 		return
 	}
 	rt.unreachable(admin.Unreachable{Node: rt.node, Reason: notAMember})
+}
+
+// hasCome tells whether a node is a member that was none when last looked. While
+// nobody can look it may be one: then the broker knows.
+func (f *forwarder) hasCome(ctx context.Context, node string) bool {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	nodes, err := f.presence.Nodes(ctx)
+	return err != nil || isMember(nodes, node)
 }
 
 func (rt *route) unreachable(u admin.Unreachable) {

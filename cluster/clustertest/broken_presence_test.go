@@ -24,6 +24,7 @@ type brokenPresence struct {
 	disconnect   func(user string)
 	locate       func(ctx context.Context, users []string) ([]cluster.Location, error)
 	locateIDs    func(ctx context.Context, ids []string) ([]string, error)
+	members      func() []cluster.Node
 	count        func(ctx context.Context) (cluster.Counts, error)
 	nodes        func(ctx context.Context) ([]cluster.Node, error)
 	listUsers    func(ctx context.Context, cursor string, limit int) ([]string, string, error)
@@ -82,6 +83,13 @@ func (p *brokenPresence) LocateSessions(ctx context.Context, ids []string) ([]st
 		return p.locateIDs(ctx, ids)
 	}
 	return p.Presence.LocateSessions(ctx, ids)
+}
+
+func (p *brokenPresence) Members() []cluster.Node {
+	if p.members != nil {
+		return p.members()
+	}
+	return p.Presence.Members()
 }
 
 func (p *brokenPresence) Count(ctx context.Context) (cluster.Counts, error) {
@@ -395,6 +403,11 @@ var brokenPresences = []struct {
 				}
 				return sessions.Scan(cursor, f)
 			}})
+		}
+	}},
+	{"has not heard of new nodes", []string{"LocateSessionsOfNewNode"}, func(_ *local.Hub, p cluster.Presence, b *brokenPresence) {
+		b.members = func() []cluster.Node {
+			return slices.DeleteFunc(p.Members(), func(n cluster.Node) bool { return strings.HasPrefix(n.ID, "new-") })
 		}
 	}},
 	{"takes any cursor", []string{"BadCursor"}, func(_ *local.Hub, p cluster.Presence, b *brokenPresence) {

@@ -55,6 +55,7 @@ var presenceChecks = []presenceCheck{
 	{name: "LocateMany", run: checkLocateMany},
 	{name: "LocateAfterChange", run: checkLocateAfterChange},
 	{name: "LocateSessions", run: checkLocateSessions},
+	{name: "LocateSessionsOfNewNode", run: checkLocateSessionsOfNewNode},
 	{name: "Count", run: checkCount},
 	{name: "ListUsers", run: checkListUsers},
 	{name: "ListSessions", run: checkListSessions},

@@ -132,6 +132,27 @@ func checkLocateSessions(t testing.TB, c *presences) {
 	located(want)
 }
 
+// A node that has just come is a member as soon as a session of it is found: else it
+// would be taken for one of the reference.
+func checkLocateSessionsOfNewNode(t testing.TB, c *presences) {
+	a := c.joined(t, "a")[0]
+	for i := range 3 {
+		b := c.node(t, fmt.Sprint("new-", i))
+		b.join(t)
+		id := b.connect("user").String()
+		Eventually(t, c.Patience, func() error {
+			got, err := a.LocateSessions(c.ctx, []string{id})
+			if err == nil && got[0] != b.self.ID {
+				err = fmt.Errorf("got node %q of the session, want %q", got[0], b.self.ID)
+			}
+			return err
+		})
+		if ids := idsOf(a.Members()); !slices.Contains(ids, b.self.ID) {
+			t.Errorf("a session is found on %s, and the members are %q", b.self.ID, ids)
+		}
+	}
+}
+
 func checkCount(t testing.TB, c *presences) {
 	nodes := c.joined(t, "a", "b")
 	a, b := nodes[0], nodes[1]

@@ -208,3 +208,43 @@ func TestLocateRegisteredAgain(t *testing.T) {
 		t.Errorf("got %v, %v, want %s", l, err, want)
 	}
 }
+
+// TestLocateSessionsOfUnseen: a node is a member once a session of it is found, whether
+// it was never seen or its lease had run out at the last look. For nodes of the
+// reference nobody looks again.
+func TestLocateSessionsOfUnseen(t *testing.T) {
+	t.Parallel()
+	_, o, c := single(t)
+	o.Lease = time.Minute
+	a, b := joinedNode(t, "a", 1, o), joinedNode(t, "b", 2, o)
+	id := b.connect("user").String()
+	const foreign = "22222222-0000-4000-8000-000000000000"
+	referenceNode{c, "node-1"}.connect(t, "java", foreign)
+	settled(t, a, b)
+	// Nobody looks by the way.
+	if err := a.halt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, forget := range map[string]func(v *view){
+		"never seen": func(v *view) { delete(v.leases, "b"); delete(v.nodes, "b") },
+		"gone":       func(v *view) { v.leases["b"] = v.now - 1 },
+	} {
+		v := *a.view.Load()
+		v.leases, v.nodes = maps.Clone(v.leases), maps.Clone(v.nodes)
+		forget(&v)
+		a.view.Store(&v)
+		for range 3 {
+			nodes, err := a.LocateSessions(t.Context(), []string{foreign})
+			if err != nil || nodes[0] != "node-1" || a.view.Load() != &v {
+				t.Fatalf("%s: got %q, %v; looked again for a node of the reference: %t", name, nodes, err, a.view.Load() != &v)
+			}
+		}
+		nodes, err := a.LocateSessions(t.Context(), []string{foreign, id, ""})
+		if err != nil || fmt.Sprint(nodes) != "[node-1 b ]" {
+			t.Errorf("%s: got %q, %v", name, nodes, err)
+		}
+		if n := len(a.Members()); n != 2 {
+			t.Errorf("%s: %d members after", name, n)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -200,6 +201,7 @@ func (p *Presence) LocateSessions(ctx context.Context, ids []string) ([]string, 
 	if len(ids) == 0 {
 		return out, nil
 	}
+	begun := time.Now()
 	err := p.call(ctx, func(ctx context.Context) error {
 		nodes, err := p.client.HMGet(ctx, keySessionNode, ids...).Result()
 		for i := range nodes {
@@ -207,5 +209,36 @@ func (p *Presence) LocateSessions(ctx context.Context, ids []string) ([]string, 
 		}
 		return err
 	})
+	if err == nil && p.haveCome(ctx, out) {
+		p.lookAgain(ctx, begun)
+	}
 	return out, err
+}
+
+// haveCome tells whether one of the nodes is of carillon and was not alive at the last
+// look. Those of the reference have no lease, so that for them nobody looks again.
+func (p *Presence) haveCome(ctx context.Context, nodes []string) bool {
+	seen := make(map[string]int64) // when the leases run out that were seen
+	now := int64(0)
+	if v := p.view.Load(); v != nil {
+		seen, now = v.leases, v.now
+	}
+	var strange []string
+	for _, node := range nodes {
+		if node != "" && seen[node] <= now && !slices.Contains(strange, node) {
+			strange = append(strange, node)
+		}
+	}
+	if len(strange) == 0 {
+		return false
+	}
+	come := false
+	_ = p.call(ctx, func(ctx context.Context) error { // without an answer nobody has come
+		leases, err := p.client.ZMScore(ctx, keyLeases, strange...).Result()
+		for i, lease := range leases {
+			come = come || int64(lease) > seen[strange[i]]
+		}
+		return err
+	})
+	return come
 }

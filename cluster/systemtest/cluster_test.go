@@ -78,6 +78,48 @@ func TestThreeNodes(t *testing.T) {
 	w.leave(nodes...)
 }
 
+// TestNewNode: pushes and kicks reach a node that has come since the others looked.
+func TestNewNode(t *testing.T) {
+	w := newWorld(t)
+	a := w.serve("a", "--cluster.lease=1m")
+	a.ready(1)
+	var page struct {
+		Sessions []struct{ Session string }
+	}
+	var nodes []*process
+	for i, path := range []string{"send/session", "kick/session", "kick/all"} {
+		b := w.serve(fmt.Sprint("b", i))
+		b.ready(i + 2)
+		nodes = append(nodes, b)
+		bob := connect(t, b, "u1")
+		w.online("u1")
+		if err := json.Unmarshal([]byte(b.get("/websocket/online/sessions?node="+b.id)), &page); err != nil || len(page.Sessions) != 1 {
+			t.Fatalf("sessions %+v, %v", page, err)
+		}
+		if n := a.metric("carillon_cluster_nodes"); n != float64(i+1) {
+			t.Fatalf("%s: a sees %v nodes before", path, n)
+		}
+		body := `{"message":"hello"}`
+		if path == "kick/all" {
+			body = fmt.Sprintf(`{"confirm":"kick all","node":%q}`, b.id)
+		} else {
+			path += "/" + page.Sessions[0].Session
+		}
+		status, answer, err := a.call("POST", "/websocket/"+path, body, "Prefer", "return=representation")
+		if want := `"routed":[{"node":"` + b.id; err != nil || status != http.StatusOK || !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s %v, want %s", path, status, answer, err, want)
+		}
+		if strings.HasPrefix(path, "send") {
+			bob.expects("hello")
+			_ = bob.conn.Close()
+		} else if code := bob.closed(); code != 1000 {
+			t.Errorf("%s: closed with %d", path, code)
+		}
+		w.online()
+	}
+	w.leave(append(nodes, a)...)
+}
+
 // TestOrderAndCount: many pushes of mixed kinds to one session and from two nodes
 // arrive once each, in the order of each node.
 func TestOrderAndCount(t *testing.T) {
