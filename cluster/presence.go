@@ -23,6 +23,9 @@ var (
 type TakenError struct {
 	Node    string
 	Expires time.Time // of the holder's lease; zero when that is not known
+	// Lingers is how long a holder that is dead may count as alive, where that is not
+	// for its lease to tell; 0 when it is not known.
+	Lingers time.Duration
 }
 
 func (e *TakenError) Error() string {

@@ -104,7 +104,8 @@ func (l *link) join(ctx context.Context) {
 
 // retry repeats one step of joining until it works. A node id in use ends the
 // node when its holder is seen to be alive; else it is a former start of this node
-// that nobody has missed yet, and is waited for.
+// that nobody has missed yet, and is waited for: the broker may miss one whose machine
+// has died later than its lease runs out.
 func (l *link) retry(ctx context.Context, name string, do func() error) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = firstRetry, lastRetry
@@ -121,7 +122,7 @@ func (l *link) retry(ctx context.Context, name string, do func() error) error {
 			}
 			now := time.Now()
 			if patience.IsZero() {
-				patience, lease = now.Add(l.srv.cfg.Cluster.Lease+2*time.Second), taken.Expires
+				patience, lease = now.Add(max(l.srv.cfg.Cluster.Lease, taken.Lingers)+2*time.Second), taken.Expires
 			}
 			if taken.Expires.After(lease) || now.After(patience) {
 				l.give(err)

@@ -62,6 +62,7 @@ func (c *consumer) connect(ctx context.Context) (*subscription, error) {
 	if err != nil {
 		if errors.Is(err, cluster.ErrNodeTaken) {
 			c.dialer.again()
+			err = &cluster.TakenError{Node: c.node, Lingers: l.lingers()}
 		}
 		l.close(ctx)
 		return nil, away(err)

@@ -44,6 +44,11 @@ func (l *link) call(ctx context.Context, f func() error) error {
 	return err
 }
 
+// lingers is how long the broker takes to miss a peer that was cut off without a word,
+// and agreed on the same heartbeats: it looks for a sign of life once in each interval,
+// and gives up after two looks in a row without one.
+func (l *link) lingers() time.Duration { return 3 * l.Config.Heartbeat }
+
 // lossOf returns why a channel has ended; nil is what the driver tells of an end
 // in order.
 func lossOf(err *amqp.Error) error {

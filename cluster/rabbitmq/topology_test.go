@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"carillon/cluster"
 	"carillon/cluster/rabbitmq"
@@ -123,6 +124,31 @@ func TestOpenWaitsForTheDying(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.close(t)
+}
+
+// A refusal tells how long a holder that is dead may have kept the id, by the heartbeat
+// that was agreed on.
+func TestTakenTellsHowLongTheDeadLinger(t *testing.T) {
+	v := newVhost(t)
+	openNode(t, rabbitmq.Options{URLs: []string{v.url}}, "a")
+	for _, test := range []struct {
+		url       string
+		heartbeat time.Duration
+		want      time.Duration
+	}{
+		{v.url, 0, 3 * rabbitmq.DefaultHeartbeat},
+		{v.url, 7 * time.Second, 21 * time.Second},
+		{v.url + "?heartbeat=5", 7 * time.Second, 15 * time.Second},
+		{v.url + "?heartbeat=0", 7 * time.Second, 3 * time.Minute}, // the broker's choice
+		{v.url, time.Hour, 3 * time.Minute},                        // it takes no more than its own
+	} {
+		n := newNode(t, rabbitmq.Options{URLs: []string{test.url}, Heartbeat: test.heartbeat}, "a")
+		err := n.Open(t.Context(), self("a"), n.handle)
+		if taken, ok := errors.AsType[*cluster.TakenError](err); !ok || taken.Node != "a" || taken.Lingers != test.want {
+			t.Errorf("%+v: got %v, %+v", test, err, taken)
+		}
+		n.close(t)
+	}
 }
 
 func TestExchangeOfAnotherKind(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"carillon/cluster/services"
 )
 
 // TestNodeKilled: what a killed node leaves is removed by exactly one survivor when
@@ -100,7 +102,7 @@ func TestSameID(t *testing.T) {
 	w := newWorld(t)
 	first := w.nodes("a")[0]
 	ann := connect(t, first, "u1")
-	second := w.serve("a")
+	second := w.serve("a", "--spring.rabbitmq.requested-heartbeat=1s") // else it waits for longer than its lease
 	if code := second.wait(); code != 7 || !strings.Contains(second.log.String(), "taken by a node that is alive") {
 		t.Errorf("the second node ended with code %d:\n%s", code, second.log)
 	}
@@ -126,6 +128,30 @@ func TestRestartAfterKill(t *testing.T) {
 	nodes[0].pushed("send/user/u2", "hello again")
 	bob.expects("hello again")
 	w.leave(nodes[0], again)
+}
+
+// TestRestartAfterMachineDied: a node comes back under its id although the broker
+// takes its former start, which could not close its connections, for alive until it
+// misses heartbeats, long after the lease has run out.
+func TestRestartAfterMachineDied(t *testing.T) {
+	w := newWorld(t)
+	proxy := services.NewProxy(t, broker.Addr())
+	flags := w.flags("--spring.rabbitmq.requested-heartbeat=4s")
+	again := slices.Clone(flags)
+	for i := range flags {
+		flags[i] = strings.Replace(flags[i], broker.Addr(), proxy.Addr(), 1)
+	}
+	former := serve(t, "a", flags...)
+	former.ready(1)
+	proxy.Blackhole()
+	former.kill()
+	next := serve(t, "a", again...)
+	next.ready(1)
+	ann := connect(t, next, "u1")
+	w.online("u1")
+	next.pushed("send/user/u1", "hello again")
+	ann.expects("hello again")
+	w.leave(next)
 }
 
 // TestBrokerKilled: while the broker is away local pushes go on and those for other
