@@ -50,12 +50,15 @@ func New(o Options) (*Bus, error) {
 		dialer:         dialer{brokers: brokers},
 	}
 	b.consumer = consumer{
-		prefetch: o.Prefetch,
-		expires:  o.QueueExpires,
-		status:   &b.status,
-		log:      o.Logger,
-		dialer:   dialer{brokers: brokers},
+		prefetch:  o.Prefetch,
+		expires:   o.QueueExpires,
+		status:    &b.status,
+		log:       o.Logger,
+		dialer:    dialer{brokers: brokers},
+		bindEvery: bindEvery,
+		unbound:   make(chan struct{}, 1),
 	}
+	b.publisher.reconnected = b.consumer.doubtBindings
 	b.consumer.receiver.epoch = time.Now().Add(-1) // so that no call begins at 0
 	return b, nil
 }

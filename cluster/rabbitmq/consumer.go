@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,10 @@ var errQueueGone = errors.New("the queue of this node was deleted")
 // of a process killed a moment ago, the broker may still have the connection.
 const takenGrace = time.Second
 
+// bindEvery is how often the queue is bound again. When somebody deletes the exchange
+// its bindings go with it, and the broker does not tell those who consume.
+const bindEvery = 30 * time.Second
+
 // consumer takes messages from the queue of this node and gives them to the handler.
 type consumer struct {
 	node     string
@@ -28,6 +33,9 @@ type consumer struct {
 	log      *slog.Logger
 	dialer   dialer
 	receiver receiver
+
+	bindEvery time.Duration
+	unbound   chan struct{} // has a token when the queue may not be bound any more
 
 	known   bool // the queue was there once
 	removed atomic.Bool
@@ -120,8 +128,13 @@ func (c *consumer) run(ctx context.Context, s *subscription, end context.Context
 	retry := newRetry()
 	for {
 		stop := context.AfterFunc(end, s.link.cut) // a write may wait
+		subscribed, ended := context.WithCancel(ctx)
+		var binding sync.WaitGroup
+		binding.Go(func() { c.keepBound(subscribed, s.link) })
 		err := c.receive(ctx, s)
+		ended()
 		if ctx.Err() != nil {
+			binding.Wait()
 			c.removed.Store(c.remove(end, s))
 			s.link.close(end)
 			stop()
@@ -130,11 +143,51 @@ func (c *consumer) run(ctx context.Context, s *subscription, end context.Context
 		stop()
 		c.status.lost(consuming, err)
 		s.link.cut()
+		binding.Wait()
 		s = reconnect(ctx, retry, c.status, c.connect)
 		if s == nil {
 			return
 		}
 		c.status.regained(consuming)
+	}
+}
+
+// keepBound binds the queue again and again until ctx ends.
+func (c *consumer) keepBound(ctx context.Context, l *link) {
+	due := time.NewTicker(c.bindEvery)
+	defer due.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-due.C:
+		case <-c.unbound:
+		}
+		if err := c.bindAgain(l); err != nil && ctx.Err() == nil && !l.IsClosed() {
+			c.log.Warn("the queue of this node may have lost its bindings", "queue", queueOf(c.node), "error", err)
+		}
+	}
+}
+
+// bindAgain asserts the exchange and the bindings, on a channel of its own, which is
+// what the broker ends when it refuses.
+func (c *consumer) bindAgain(l *link) error {
+	ch, err := l.Channel()
+	if err != nil {
+		return err
+	}
+	defer ch.Close()
+	if err := declareExchange(ch); err != nil {
+		return err
+	}
+	return bind(ch, c.node)
+}
+
+// doubtBindings has the queue bound again soon. Any goroutine.
+func (c *consumer) doubtBindings() {
+	select {
+	case c.unbound <- struct{}{}:
+	default:
 	}
 }
 

@@ -17,6 +17,7 @@ type publisher struct {
 	status         *status
 	confirmTimeout time.Duration
 	dialer         dialer
+	reconnected    func()
 
 	id      string        // of the publisher in message ids
 	senders [forms][]byte // the beginnings of bodies
@@ -72,6 +73,9 @@ func (p *publisher) run(ctx context.Context, s *stream, end context.Context) {
 		if s == nil {
 			return
 		}
+		// The broker also ends its channel when the exchange has been deleted, and all
+		// bindings with it.
+		p.reconnected()
 		p.status.regained(publishing)
 	}
 }

@@ -220,3 +220,69 @@ func TestDeletedQueueIsDeclaredAgain(t *testing.T) {
 		}
 	}
 }
+
+// An exchange that an operator deletes takes the bindings of all nodes with it. Those
+// of a node that publishes are made again at once, those of the others in time.
+func TestDeletedExchange(t *testing.T) {
+	deleted := func(t *testing.T, v *vhost) {
+		t.Helper()
+		if err := v.channel(t).ExchangeDelete("ws.exchange", false, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bound := func(t *testing.T, v *vhost, node string) {
+		t.Helper()
+		want := []string{"ws.broadcast", "ws.carillon", "ws.node." + node}
+		eventually(t, func() error {
+			if got := v.keys(t, "ws.queue."+node); !slices.Equal(got, want) {
+				return fmt.Errorf("got keys %q, want %q", got, want)
+			}
+			return nil
+		})
+	}
+	t.Run("in time", func(t *testing.T) {
+		v := newVhost(t)
+		o := rabbitmq.Options{URLs: []string{v.url}}
+		a, b := openNode(t, o, "a"), newNode(t, o, "b")
+		b.BindEvery(50 * time.Millisecond)
+		b.open(t)
+		deleted(t, v)
+		bound(t, v, "b")
+		a.Send("b", push("1"), nil)
+		a.SendAll(push("2"), nil)
+		a.Broadcast(push("3"), nil)
+		if got := payloads(b.awaits(t, 3)); !slices.Equal(got, []string{"1", "2", "3"}) {
+			t.Errorf("got %q", got)
+		}
+		if s := b.Stats(); !s.Up || s.Reconnects != 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+	t.Run("who publishes", func(t *testing.T) {
+		v := newVhost(t)
+		o := rabbitmq.Options{URLs: []string{v.url}}
+		a, b := newNode(t, o, "a"), openNode(t, o, "b")
+		a.BindEvery(time.Hour)
+		a.open(t)
+		deleted(t, v)
+		a.SendAll(push("to nobody"), nil)
+		bound(t, v, "a")
+		b.Send("a", push("1"), nil)
+		a.awaits(t, 1)
+	})
+}
+
+// Binding again disturbs nothing that is under way.
+func TestBindingAgainLosesNothing(t *testing.T) {
+	v := newVhost(t)
+	o := rabbitmq.Options{URLs: []string{v.url}}
+	a, b := openNode(t, o, "a"), newNode(t, o, "b")
+	b.BindEvery(time.Millisecond)
+	b.open(t)
+	s := newSequence(a, b)
+	s.publish(3000)
+	s.check(t)
+	if st := b.Stats(); st.Reconnects != 0 || st.Duplicates != 0 {
+		t.Errorf("got %+v", st)
+	}
+}
