@@ -107,7 +107,7 @@ type Presence interface {
 	// registered, else why not. The text has no addresses and no secrets.
 	Ready() error
 	// Lost is closed when another node has taken over this node's id, after which
-	// this one writes nothing more.
+	// this one writes nothing more. Before Join has succeeded that is an error of it.
 	Lost() <-chan struct{}
 
 	// Members returns the carillon nodes alive when last looked, this one included.

@@ -42,8 +42,7 @@ func (f *flusher) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, cluster.ErrNodeTaken):
-			f.p.log.Error("redis: another node has taken over this node's id; nothing more is written")
-			close(f.p.lost)
+			f.lose(err)
 			return
 		case errors.Is(err, errCleaning):
 			wait = cleaningPause
@@ -69,6 +68,16 @@ func (f *flusher) run(ctx context.Context) {
 			f.p.queue.asleep.Store(false)
 		}
 	}
+}
+
+// lose notes that another node has this node's id.
+func (f *flusher) lose(err error) {
+	if f.p.membership.CompareAndSwap(joining, refused) {
+		f.tell(err)
+		return
+	}
+	f.p.log.Error("redis: another node has taken over this node's id; nothing more is written")
+	close(f.p.lost)
 }
 
 // tell tells Join how the first resync has ended.

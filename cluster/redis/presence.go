@@ -39,6 +39,7 @@ type Presence struct {
 	incarnation uint64                       // of that
 	away        atomic.Pointer[string]       // why Redis is away, nil while it is not
 	view        atomic.Pointer[view]
+	membership  atomic.Int32
 	lost        chan struct{}
 	renewal     chan struct{}
 	looking     chan struct{}          // held while a renewal is under way
@@ -56,6 +57,13 @@ type Presence struct {
 }
 
 var _ cluster.Presence = (*Presence)(nil)
+
+// What membership says: whose loss of the id it is, Join's to return or for Lost to tell.
+const (
+	joining int32 = iota
+	refused       // the id was lost before Join has returned
+	member
+)
 
 // joined is a node and its sessions.
 type joined struct {
@@ -143,6 +151,7 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 
 	running, stop := context.WithCancel(context.Background())
 	p.stop = stop
+	p.membership.Store(joining)
 	f := &flusher{p: p, writer: p.newWriter(), first: make(chan error, 1)}
 	f.begin()
 	for _, loop := range []func(context.Context){f.run, p.keepLease, p.cleanUp, p.reconcile, p.refreshHeartbeats, p.track} {
@@ -151,13 +160,14 @@ func (p *Presence) Join(ctx context.Context, self cluster.Node, local cluster.Se
 	var err error
 	select {
 	case err = <-f.first:
-	case <-p.lost:
-		err = &cluster.TakenError{Node: self.ID}
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
 	if r := p.reg.Load(); err == nil && r != nil {
 		err = p.renew(ctx, r) // so that Members knows the others
+	}
+	if err == nil && !p.membership.CompareAndSwap(joining, member) {
+		err = &cluster.TakenError{Node: self.ID}
 	}
 	if err != nil {
 		// Another Join needs them gone. They do not wait for long.
@@ -221,7 +231,11 @@ func (p *Presence) remove(ctx context.Context) error {
 	reg := p.reg.Swap(nil)
 	if reg == nil {
 		// Once more, so that nothing written before can come after.
-		if err := p.register(ctx); err != nil {
+		err := p.register(ctx)
+		if errors.Is(err, cluster.ErrNodeTaken) {
+			return nil // the other one has cleaned up
+		}
+		if err != nil {
 			return fmt.Errorf("leave: %w: %s", cluster.ErrAway, reason(err))
 		}
 		reg = p.reg.Swap(nil)
