@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -323,6 +324,37 @@ func TestBusAway(t *testing.T) {
 		read(t, bob, fmt.Sprintf("%d %s", i, big))
 	}
 	heartbeat(t, bob)
+}
+
+// fullBus refuses as often as it is told.
+type fullBus struct {
+	cluster.Bus
+	refusals atomic.Int32
+}
+
+func (b *fullBus) Admit() error {
+	if b.refusals.Add(-1) >= 0 {
+		return cluster.ErrOutboxFull
+	}
+	return b.Bus.Admit()
+}
+
+// TestRefusedAsAWhole: a push that was refused for one node goes to none, although there
+// is room again when it comes to the next one.
+func TestRefusedAsAWhole(t *testing.T) {
+	hub := local.NewHub()
+	nodes := startNodes(t, hub, "b", "c")
+	bus := &fullBus{Bus: hub.Bus()}
+	a := startNode(t, hub, "a", nil, func(o *Options) { o.Bus = bus })
+	waitFor(t, "the cluster to be whole", func() bool { return a.Ready() == nil && len(a.link.presence.Members()) == 3 })
+	bob, cid := nodes["b"].connect(t, "bob"), nodes["c"].connect(t, "cid")
+	bus.refusals.Store(2) // when the push is made, and for b
+	if status, body := a.post(t, "/websocket/send/users", `{"userIds":["bob","cid"],"message":"refused"}`); status != http.StatusServiceUnavailable {
+		t.Errorf("got %d %s", status, body)
+	}
+	a.tell(t, "/websocket/send/users", `{"userIds":["bob","cid"],"message":"taken"}`)
+	read(t, bob, "taken")
+	read(t, cid, "taken")
 }
 
 // TestJoining: clients are refused until the node is in the cluster, unless the

@@ -35,7 +35,7 @@ func (f *forwarder) publish(ctx context.Context, rt *route, where map[string]clu
 	}
 }
 
-// admit tells whether more may be published for rt.
+// admit tells whether rt may be published, the same for all of its nodes.
 func (f *forwarder) admit(rt *route) bool {
 	if rt.admitted || rt.refused {
 		return rt.admitted
@@ -189,9 +189,9 @@ func (f *forwarder) toSessions(rt *route, nodes map[string]string) {
 		f.send(rt, node, &op)
 	}
 	if len(unknown) > 0 {
-		all := &route{op: rt.op, admitted: rt.admitted, result: rt.result}
+		all := *rt
 		all.op.Sessions = unknown
-		f.sendBlind(all)
+		f.sendBlind(&all)
 	}
 }
 
