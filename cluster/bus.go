@@ -53,7 +53,8 @@ type Handler func(ctx context.Context, from string, op *Operation) error
 // What is published by one goroutine is handled in that order, whatever its kind
 // and destination, once by each node concerned, never by the node itself. While
 // the broker is away it waits in an outbox. An operation is encoded before a call
-// returns, nothing of it is kept.
+// returns, nothing of it is kept but the payload: what sends one to several nodes
+// sends the same string, so that it is held once.
 //
 // done, if not nil, is called once, from the bus's goroutine: with nil when the
 // broker has taken the operation over, else with [ErrUnroutable] or [ErrClosed]. It

@@ -16,7 +16,9 @@ import (
 	"github.com/gorilla/websocket"
 
 	"carillon/cluster"
+	"carillon/cluster/clustertest"
 	"carillon/cluster/local"
+	"carillon/cluster/rabbitmq"
 	"carillon/server/admin"
 	"carillon/server/config"
 )
@@ -324,6 +326,41 @@ func TestBusAway(t *testing.T) {
 		read(t, bob, fmt.Sprintf("%d %s", i, big))
 	}
 	heartbeat(t, bob)
+}
+
+// TestOutboxBound: a push to users of many nodes takes no more of the outbox than one to
+// a single node, so that what is admitted does not exceed it many times.
+func TestOutboxBound(t *testing.T) {
+	hub := local.NewHub()
+	const others = 30
+	users := make([]string, others)
+	for i := range others {
+		p, sessions := hub.Presence(), clustertest.NewSessions(uint32(i+1))
+		users[i] = fmt.Sprint("user-", i)
+		sessions.Add(users[i], sessions.NewID())
+		if err := p.Join(t.Context(), cluster.Node{ID: fmt.Sprint("node-", i), Tag: uint32(i + 1)}, sessions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const limit = 1 << 20
+	bus, err := rabbitmq.New(rabbitmq.Options{URLs: []string{"amqp://127.0.0.1:1"}, OutboxMaxBytes: limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := startWith(t, func(cfg *config.Config) {
+		cfg.Server.NodeID, cfg.Server.StartWithoutCluster = "a", true
+	}, func(o *Options) { o.Presence, o.Bus = hub.Presence(), bus })
+	message := strings.Repeat("x", limit/4)
+	accepted := 0
+	for ; accepted < 100 && bus.Admit() == nil; accepted++ {
+		if _, err := a.PushUsers(users, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the outbox", func() bool { return bus.Stats().OutboxMessages == (accepted+1)*others })
+	}
+	if s := bus.Stats(); accepted != 4 || s.OutboxBytes > limit+len(message) {
+		t.Errorf("%d pushes were accepted, %d bytes, where %d may wait", accepted, s.OutboxBytes, limit)
+	}
 }
 
 // fullBus refuses as often as it is told.

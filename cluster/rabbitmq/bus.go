@@ -163,19 +163,16 @@ func (b *Bus) Broadcast(op *cluster.Operation, done func(error)) {
 	b.publish(&message{
 		key:  keyBroadcast,
 		form: formJSON,
-		rest: wire.AppendJSONRest(make([]byte, 0, sizeHint(op)), op),
+		rest: wire.AppendJSONRest(make([]byte, 0, sizeHint(op)+len(op.Payload)+len(op.Payload)/16), op),
 		done: done,
 	})
 }
 
 // SendAll implements [cluster.Bus].
 func (b *Bus) SendAll(op *cluster.Operation, done func(error)) {
-	b.publish(&message{
-		key:  keyCarillon,
-		form: formBinary,
-		rest: wire.AppendBinaryRest(make([]byte, 0, sizeHint(op)), op),
-		done: done,
-	})
+	m := &message{key: keyCarillon, form: formBinary, done: done}
+	m.rest, m.at, m.payload = wire.AppendBinaryRest(make([]byte, 0, sizeHint(op)), op)
+	b.publish(m)
 }
 
 // Send implements [cluster.Bus].
@@ -185,13 +182,9 @@ func (b *Bus) Send(node string, op *cluster.Operation, done func(error)) {
 		b.tell(done, cluster.ErrUnroutable)
 		return
 	}
-	b.publish(&message{
-		key:       keyOf(node),
-		form:      formBinary,
-		mandatory: true,
-		rest:      wire.AppendBinaryRest(make([]byte, 0, sizeHint(op)), op),
-		done:      done,
-	})
+	m := &message{key: keyOf(node), form: formBinary, mandatory: true, done: done}
+	m.rest, m.at, m.payload = wire.AppendBinaryRest(make([]byte, 0, sizeHint(op)), op)
+	b.publish(m)
 }
 
 func (b *Bus) publish(m *message) {
@@ -207,9 +200,9 @@ func (b *Bus) tell(done func(error), err error) {
 	}
 }
 
-// sizeHint is what an encoded operation most likely needs.
+// sizeHint is what an encoded operation most likely needs beside its payload.
 func sizeHint(op *cluster.Operation) int {
-	n := 64 + len(op.Payload) + len(op.Payload)/16 + len(op.Reason)
+	n := 64 + len(op.Reason)
 	for _, list := range [2][]string{op.Users, op.Sessions} {
 		for _, s := range list {
 			n += len(s) + 3

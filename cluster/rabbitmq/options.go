@@ -33,7 +33,8 @@ type Options struct {
 	// most 65535.
 	Prefetch int
 	// OutboxMaxBytes and OutboxMaxAge are when Admit refuses: as many bytes, or one
-	// that old, wait for the broker's confirm.
+	// that old, wait for the broker's confirm. A payload that goes to several nodes
+	// counts once.
 	OutboxMaxBytes int
 	OutboxMaxAge   time.Duration
 	// QueueExpires is how long the broker keeps the queue of a node that it has lost.

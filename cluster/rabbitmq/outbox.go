@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"time"
+	"unsafe"
 
 	"carillon/cluster"
 )
@@ -23,7 +24,9 @@ type message struct {
 	key       string
 	form      form
 	mandatory bool
-	rest      []byte // the body without the sender
+	rest      []byte // the body without the sender and the payload
+	at        int    // where in rest the payload belongs
+	payload   string // of the binary form; messages of one push to several nodes share it
 	done      func(error)
 	since     time.Time
 
@@ -39,7 +42,24 @@ type message struct {
 // are bounded too.
 const messageCost = 256
 
+// size is what the message costs without its payload.
 func (m *message) size() int { return len(m.rest) + len(m.key) + messageCost }
+
+// length is how long the body is without the sender.
+func (m *message) length() int { return len(m.rest) + len(m.payload) }
+
+// appendTo appends the body without the sender.
+func (m *message) appendTo(dst []byte) []byte {
+	dst = append(dst, m.rest[:m.at]...)
+	dst = append(dst, m.payload...)
+	return append(dst, m.rest[m.at:]...)
+}
+
+// text is a payload by where it is in memory, which tells whether it is shared.
+type text struct {
+	data *byte
+	len  int
+}
 
 // outbox has what is published and not confirmed, in order. Any goroutine.
 type outbox struct {
@@ -51,9 +71,10 @@ type outbox struct {
 	mu       sync.Mutex
 	messages []*message // from head on; the first is not confirmed
 	head     int
-	cursor   int // index of the next to send on this connection
-	waiting  int // not confirmed
-	bytes    int // of those
+	cursor   int          // index of the next to send on this connection
+	waiting  int          // not confirmed
+	bytes    int          // of those
+	payloads map[text]int // how many of those have it
 	number   uint64
 	closed   bool
 
@@ -61,7 +82,7 @@ type outbox struct {
 }
 
 func newOutbox(maxBytes int, maxAge time.Duration) *outbox {
-	return &outbox{maxBytes: maxBytes, maxAge: maxAge, wake: make(chan struct{}, 1), drained: make(chan struct{})}
+	return &outbox{maxBytes: maxBytes, maxAge: maxAge, payloads: make(map[text]int), wake: make(chan struct{}, 1), drained: make(chan struct{})}
 }
 
 // add appends a message; false when the outbox is closed.
@@ -75,8 +96,7 @@ func (o *outbox) add(m *message) bool {
 	o.number++
 	m.number = o.number
 	o.messages = append(o.messages, m)
-	o.waiting++
-	o.bytes += m.size()
+	o.charge(m)
 	o.published++
 	o.mu.Unlock()
 	select {
@@ -84,6 +104,35 @@ func (o *outbox) add(m *message) bool {
 	default:
 	}
 	return true
+}
+
+// charge counts a message as waiting. A payload counts once, however many messages
+// share it: it is in memory once, and admission to the outbox was asked for it once.
+// Lock should be held.
+func (o *outbox) charge(m *message) {
+	o.waiting++
+	o.bytes += m.size()
+	if m.payload == "" {
+		return
+	}
+	p := text{unsafe.StringData(m.payload), len(m.payload)}
+	if o.payloads[p]++; o.payloads[p] == 1 {
+		o.bytes += p.len
+	}
+}
+
+// discharge ends what charge has begun. Lock should be held.
+func (o *outbox) discharge(m *message) {
+	o.waiting--
+	o.bytes -= m.size()
+	if m.payload == "" {
+		return
+	}
+	p := text{unsafe.StringData(m.payload), len(m.payload)}
+	if o.payloads[p]--; o.payloads[p] == 0 {
+		delete(o.payloads, p)
+		o.bytes -= p.len
+	}
 }
 
 // admit returns an error when more may not be accepted.
@@ -141,8 +190,7 @@ func (o *outbox) confirm(m *message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	m.confirmed = true
-	o.waiting--
-	o.bytes -= m.size()
+	o.discharge(m)
 	o.confirmed++
 	for o.head < len(o.messages) && o.messages[o.head].confirmed {
 		o.messages[o.head] = nil
@@ -186,6 +234,7 @@ func (o *outbox) abandon() []*message {
 	defer o.mu.Unlock()
 	rest := o.messages
 	o.messages, o.waiting, o.bytes = nil, 0, 0
+	clear(o.payloads)
 	return rest
 }
 

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -109,6 +110,44 @@ func TestOutboxBounds(t *testing.T) {
 			t.Errorf("got %+v", s)
 		}
 	})
+}
+
+// A payload on its way to several nodes is there once, and counts once, until the last
+// of them has it. One that reads the same is another.
+func TestOutboxCountsASharedPayloadOnce(t *testing.T) {
+	o := newOutbox(1<<20, time.Minute)
+	payload := strings.Repeat("x", 1<<16)
+	var all []*message
+	for range 30 {
+		m := &message{payload: payload}
+		o.add(m)
+		all = append(all, m)
+	}
+	counts := func(want int) {
+		t.Helper()
+		var s cluster.BusStats
+		if o.stats(&s); s.OutboxBytes != want {
+			t.Errorf("got %d bytes, want %d", s.OutboxBytes, want)
+		}
+	}
+	counts(len(payload) + 30*messageCost)
+	other := &message{payload: strings.Clone(payload)}
+	part := &message{payload: payload[:100]}
+	o.add(other)
+	o.add(part)
+	counts(2*len(payload) + 100 + 32*messageCost)
+	numbers(o)
+	o.rewind()
+	numbers(o)
+	for _, m := range all[1:] {
+		o.confirm(m)
+	}
+	counts(2*len(payload) + 100 + 3*messageCost)
+	o.confirm(all[0])
+	counts(len(payload) + 100 + 2*messageCost)
+	o.confirm(other)
+	o.confirm(part)
+	counts(0)
 }
 
 func TestOutboxCloses(t *testing.T) {

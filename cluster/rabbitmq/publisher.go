@@ -92,7 +92,7 @@ func (p *publisher) settle(m *message) {
 // drop ends a message that the broker ends every connection for, because it allows
 // none of its size.
 func (p *publisher) drop(m *message) {
-	p.end(m, fmt.Errorf("%w: a message of %d bytes is too large for the broker", cluster.ErrUnroutable, len(m.rest)))
+	p.end(m, fmt.Errorf("%w: a message of %d bytes is too large for the broker", cluster.ErrUnroutable, m.length()))
 }
 
 func (p *publisher) end(m *message, err error) {

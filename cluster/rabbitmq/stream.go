@@ -141,9 +141,9 @@ func (s *stream) publish(m *message) error {
 		s.moved = time.Now()
 	}
 	s.underWay = append(s.underWay, m)
-	s.bytes += len(m.rest)
+	s.bytes += m.length()
 
-	s.body = append(append(s.body[:0], s.p.senders[m.form]...), m.rest...)
+	s.body = m.appendTo(append(s.body[:0], s.p.senders[m.form]...))
 	p := amqp.Publishing{
 		DeliveryMode: amqp.Persistent,
 		MessageId:    messageID(s.p.id, m.number),
@@ -221,7 +221,7 @@ func (s *stream) confirm(c amqp.Confirmation, ok bool) error {
 		m := s.underWay[0]
 		s.underWay[0] = nil
 		s.underWay = s.underWay[1:]
-		s.bytes -= len(m.rest)
+		s.bytes -= m.length()
 		if c.Ack {
 			s.warm = true
 			s.p.settle(m)
@@ -248,7 +248,7 @@ func (s *stream) tooLarge(why error) *message {
 		return nil
 	}
 	for _, m := range s.underWay {
-		if len(s.p.senders[m.form])+len(m.rest) == size {
+		if len(s.p.senders[m.form])+m.length() == size {
 			return m
 		}
 	}

@@ -44,34 +44,41 @@ func AppendBinarySender(dst []byte, from string) []byte {
 	return appendText(append(dst, magic, version), from)
 }
 
-// AppendBinaryRest appends the rest of the binary form.
-func AppendBinaryRest(dst []byte, op *cluster.Operation) []byte {
+// AppendBinaryRest appends the rest of the binary form, but for the bytes of the payload:
+// they belong before rest[at]. Forms of one payload for several nodes can share it so.
+func AppendBinaryRest(dst []byte, op *cluster.Operation) (rest []byte, at int, payload string) {
 	dst = append(dst, byte(op.Kind))
 	switch op.Kind {
-	case cluster.PushAll:
-		return appendText(dst, op.Payload)
-	case cluster.PushUsers:
-		return appendList(appendText(dst, op.Payload), op.Users)
-	case cluster.PushSessions:
-		return appendList(appendText(dst, op.Payload), op.Sessions)
+	case cluster.PushAll, cluster.PushUsers, cluster.PushSessions:
+		payload = valid(op.Payload)
+		dst = binary.AppendUvarint(dst, uint64(len(payload)))
+	case cluster.KickUsers, cluster.KickSessions, cluster.KickAll:
+		dst = appendText(binary.AppendUvarint(dst, uint64(op.Code)), op.Reason)
+	default:
+		panic(fmt.Sprintf("BUG: operation of kind %d", op.Kind))
 	}
-	dst = appendText(binary.AppendUvarint(dst, uint64(op.Code)), op.Reason)
+	at = len(dst)
 	switch op.Kind {
-	case cluster.KickUsers:
-		return appendList(dst, op.Users)
-	case cluster.KickSessions:
-		return appendList(dst, op.Sessions)
+	case cluster.PushUsers, cluster.KickUsers:
+		dst = appendList(dst, op.Users)
+	case cluster.PushSessions, cluster.KickSessions:
+		dst = appendList(dst, op.Sessions)
 	case cluster.KickAll:
-		return binary.AppendUvarint(dst, uint64(max(op.Spread, 0)))
+		dst = binary.AppendUvarint(dst, uint64(max(op.Spread, 0)))
 	}
-	panic(fmt.Sprintf("BUG: operation of kind %d", op.Kind))
+	return dst, at, payload
 }
 
-// appendText replaces what is not UTF-8, which a decoder refuses.
-func appendText(dst []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		s = strings.ToValidUTF8(s, string(utf8.RuneError))
+// valid replaces what is not UTF-8, which a decoder refuses.
+func valid(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
+	return strings.ToValidUTF8(s, string(utf8.RuneError))
+}
+
+func appendText(dst []byte, s string) []byte {
+	s = valid(s)
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }
 
