@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -514,5 +515,60 @@ func TestLeavingHasItsTime(t *testing.T) {
 	<-told
 	if err := <-left; err != nil {
 		t.Errorf("there was no time to leave: %v", err)
+	}
+}
+
+// asking notes how many users are asked for at a time.
+type asking struct {
+	cluster.Presence
+	mu   *sync.Mutex
+	most *int
+}
+
+func (a asking) Locate(ctx context.Context, users []string) ([]cluster.Location, error) {
+	a.mu.Lock()
+	*a.most = max(*a.most, len(users))
+	a.mu.Unlock()
+	if len(users) > targetsAtOnce {
+		return nil, cluster.ErrAway // in the time there is
+	}
+	return a.Presence.Locate(ctx, users)
+}
+
+// TestManyUsersAreLookedUpInParts: a push to very many users goes to the nodes that hold
+// them, and so do those that come with it.
+func TestManyUsersAreLookedUpInParts(t *testing.T) {
+	hub := local.NewHub()
+	var mu sync.Mutex
+	most := 0
+	a := startNode(t, hub, "a", nil, func(o *Options) { o.Presence = asking{o.Presence, &mu, &most} })
+	b := startNode(t, hub, "b", nil)
+	waitFor(t, "the cluster", func() bool {
+		return a.Ready() == nil && b.Ready() == nil && len(a.link.presence.Members()) == 2
+	})
+	bob := b.connect(t, "bob")
+	many := make([]string, 3*targetsAtOnce)
+	for i := range many {
+		many[i] = fmt.Sprint("user-", i)
+	}
+	many[len(many)-1] = "bob"
+	for i := range 3 {
+		for _, users := range [][]string{many, {"bob"}} {
+			if _, err := a.PushUsers(users, fmt.Appendf(nil, "%d to %d", i, len(users))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range 3 {
+		read(t, bob, fmt.Sprintf("%d to %d", i, len(many)))
+		read(t, bob, fmt.Sprintf("%d to 1", i))
+	}
+	if n := a.link.forwarder.blind.Load(); n != 0 {
+		t.Errorf("%d pushes went to every node", n)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if most != targetsAtOnce {
+		t.Errorf("%d users were asked for at once, want %d", most, targetsAtOnce)
 	}
 }

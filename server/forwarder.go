@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ const (
 	maxRoutes     = 1 << 16
 	maxRouteBytes = 64 << 20
 	routesAtOnce  = 512
+	targetsAtOnce = 4096 // of routes looked up together, and of one lookup
 	lookupTimeout = 2 * time.Second
 )
 
@@ -161,10 +163,16 @@ func (f *forwarder) run(ctx context.Context) {
 func (f *forwarder) take() (batch []*route, last bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := min(len(f.queue), routesAtOnce)
-	batch = append(batch, f.queue[:n]...)
-	for _, rt := range batch {
+	n, targets := 0, 0
+	for n < min(len(f.queue), routesAtOnce) {
+		rt := f.queue[n]
+		targets += len(rt.op.Users) + len(rt.op.Sessions)
+		if n > 0 && targets > targetsAtOnce {
+			break
+		}
+		batch = append(batch, rt)
 		f.bytes -= sizeOf(&rt.op)
+		n++
 	}
 	clear(f.queue[:n])
 	if f.queue = f.queue[n:]; len(f.queue) == 0 {
@@ -214,31 +222,37 @@ func (f *forwarder) lookUp(ctx context.Context, users, ids []string) (where map[
 	if !f.presence.Shared() {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	if users = once(users); len(users) > 0 {
-		found, err := f.presence.Locate(ctx, users)
-		if err == nil {
-			where = make(map[string]cluster.Location, len(users))
-			for i, user := range users {
-				where[user] = found[i]
-			}
-		} else {
-			f.warn.cluster.log("users cannot be looked up, their messages go to every node", "err", err)
-		}
+	where, err := ask(ctx, users, f.presence.Locate)
+	if err != nil {
+		f.warn.cluster.log("users cannot be looked up, their messages go to every node", "err", err)
 	}
-	if ids = once(ids); len(ids) > 0 {
-		found, err := f.presence.LocateSessions(ctx, ids)
-		if err == nil {
-			nodes = make(map[string]string, len(ids))
-			for i, id := range ids {
-				nodes[id] = found[i]
-			}
-		} else {
-			f.warn.cluster.log("sessions cannot be looked up, their messages go to every node", "err", err)
-		}
+	nodes, err = ask(ctx, ids, f.presence.LocateSessions)
+	if err != nil {
+		f.warn.cluster.log("sessions cannot be looked up, their messages go to every node", "err", err)
 	}
 	return where, nodes
+}
+
+// ask asks about each target once, about so many at a time that there is an answer in
+// the time there is for it. It returns nil when there is not.
+func ask[T any](ctx context.Context, targets []string, about func(context.Context, []string) ([]T, error)) (map[string]T, error) {
+	if len(targets) == 0 {
+		return nil, nil
+	}
+	targets = once(targets)
+	answers := make(map[string]T, len(targets))
+	for part := range slices.Chunk(targets, targetsAtOnce) {
+		ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+		found, err := about(ctx, part)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		for i, target := range part {
+			answers[target] = found[i]
+		}
+	}
+	return answers, nil
 }
 
 // nodeOf returns the node that a session id names, "" when it names none that is

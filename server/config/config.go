@@ -210,7 +210,7 @@ type Cluster struct {
 	MaxPendingChanges     int            `key:"max-pending-changes" default:"1048576" min:"1024" max:"16777216" help:"Connects and disconnects that may wait while Redis is away; beyond it everything is written again when it is back."`
 	ReferenceNodes        ReferenceNodes `key:"reference-nodes" default:"auto" allowed:"auto|always|never" help:"Whether pushes to single users also go out in the form that nodes of the Spring Boot cluster read: auto means when there are such nodes."`
 	Prefetch              int            `key:"prefetch" default:"256" min:"1" max:"65535" help:"Messages that RabbitMQ may have on the way to this node before the first of them is acknowledged."`
-	OutboxMaxBytes        Size           `key:"outbox-max-bytes" default:"64MiB" min:"1MiB" max:"16GiB" help:"Bytes of messages for other nodes that may wait for RabbitMQ; beyond it pushes are refused with 503."`
+	OutboxMaxBytes        Size           `key:"outbox-max-bytes" default:"64MiB" min:"1MiB" max:"16GiB" help:"Bytes of messages for other nodes that may wait for RabbitMQ, one for several nodes counted once; beyond it pushes are refused with 503."`
 	OutboxMaxAge          time.Duration  `key:"outbox-max-age" default:"30s" min:"1s" max:"1h" help:"How long a message for other nodes may wait for RabbitMQ; once the oldest has, pushes are refused with 503."`
 	QueueExpires          time.Duration  `key:"queue-expires" default:"60s" min:"10s" max:"24h" help:"RabbitMQ deletes the queue of a node that has been gone for so long."`
 	TLSCAFile             string         `key:"tls-ca-file" help:"PEM file with the certificate authorities of Redis and RabbitMQ; empty means those of the system."`
