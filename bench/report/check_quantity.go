@@ -247,11 +247,7 @@ func (q latencyOf) value(s *Scenario, _ *Report) (float64, error) {
 		h.Merge(s.Setup.Hists[q.metric])
 		return q.stat.from(&h, Latency{})
 	}
-	h := s.Measured.Hists[q.metric]
-	if h.Count() == 0 {
-		h = s.Setup.Hists[q.metric]
-	}
-	return q.stat.from(h, s.Latency[q.metric])
+	return q.stat.from(s.hist(q.metric), s.Latency[q.metric])
 }
 
 // backOf is how long the connections of a storm took to come back, in the
@@ -279,7 +275,10 @@ func (q backOf) value(s *Scenario, _ *Report) (float64, error) {
 	var slowest float64
 	for i := range s.Storms {
 		seconds := q.of(&s.Storms[i])
-		if seconds == 0 && s.Storms[i].Dropped > 0 {
+		switch {
+		case s.Storms[i].Dropped == 0:
+			return 0, fmt.Errorf("in cycle %d nobody was connected", i+1)
+		case seconds == 0:
 			return 0, fmt.Errorf("in cycle %d too few connections came back", i+1)
 		}
 		slowest = max(slowest, seconds*1000)

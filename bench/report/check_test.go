@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,6 +148,31 @@ func TestCheckWithoutData(t *testing.T) {
 	}
 }
 
+// Only what belongs to the ramp is taken from there: the warm-up, or an earlier
+// step of a search, does not stand for what was not measured.
+func TestSetupDoesNotStandForTheMeasuredPeriod(t *testing.T) {
+	t.Parallel()
+	s := Scenario{Name: "echo", Kind: "echo", Model: "open", Target: "wss://127.0.0.1:1/ws", Seconds: 10}
+	for _, m := range stats.Metrics() {
+		s.Setup.Hist(m).RecordN(time.Millisecond, 100)
+	}
+	s.Summarise()
+	ramp := []stats.Metric{stats.TCP, stats.TLS, stats.Upgrade, stats.FirstMessage, stats.Connect}
+	for _, m := range stats.Metrics() {
+		holds, _, err := parse(t, m.String()+".p99<50ms").Holds(&s, nil)
+		_, shown := s.Latency[m]
+		if want := slices.Contains(ramp, m); holds != want || shown != want || (err == nil) != want {
+			t.Errorf("%s: holds %t (%v), shown %t, want %t", m, holds, err, shown, want)
+		}
+		if holds, _, err := parse(t, m.String()+".p99.setup<50ms").Holds(&s, nil); !holds || err != nil {
+			t.Errorf("%s of the set-up: holds %t, %v", m, holds, err)
+		}
+	}
+	if c := parse(t, "p99>50ms").Eval(&Report{Scenarios: []Scenario{s}}); len(c) != 1 || !c[0].Failed || !c[0].NoData {
+		t.Errorf("got %+v, want a failed check without data", c)
+	}
+}
+
 func TestCheckStormAndLeak(t *testing.T) {
 	t.Parallel()
 	r := &Report{Scenarios: []Scenario{{Name: "storm", Kind: "storm", Storms: []Storm{
@@ -164,6 +190,10 @@ func TestCheckStormAndLeak(t *testing.T) {
 	}
 	if c := parse(t, "back.max>1h").Eval(r)[0]; !c.Failed || !strings.Contains(c.Text, "cycle 2") {
 		t.Errorf("back.max: %+v", c)
+	}
+	r.Scenarios[0].Storms[1] = Storm{}
+	if c := parse(t, "back.p99>1h").Eval(r)[0]; !c.Failed || !c.NoData || !strings.Contains(c.Text, "in cycle 2 nobody was connected") {
+		t.Errorf("back.p99 of a server that has gone: %+v", c)
 	}
 	if c := parse(t, "leak>1MiB/h").Eval(r)[0]; !c.Failed || c.Value != 2 {
 		t.Errorf("leak: %+v", c)

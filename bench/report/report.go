@@ -67,8 +67,8 @@ type Scenario struct {
 	Measured stats.Totals `json:"measured"`
 	Setup    stats.Totals `json:"setup"`
 
-	// Latency has the percentiles of Measured.Hists and, for metrics that
-	// Measured lacks, of Setup.Hists. Made by [Scenario.Summarise].
+	// Latency has the percentiles of Measured.Hists and, for those of connecting
+	// that Measured lacks, of Setup.Hists. Made by [Scenario.Summarise].
 	Latency map[stats.Metric]Latency `json:"latency"`
 
 	Series []Point `json:"series"` // one a second, ramp included
@@ -107,13 +107,24 @@ func Summary(h *stats.Hist) Latency {
 func (s *Scenario) Summarise() {
 	s.Latency = make(map[stats.Metric]Latency)
 	for _, m := range stats.Metrics() {
-		for _, t := range []*stats.Totals{&s.Measured, &s.Setup} {
-			if h := t.Hists[m]; h.Count() > 0 {
-				s.Latency[m] = Summary(h)
-				break
-			}
+		if h := s.hist(m); h.Count() > 0 {
+			s.Latency[m] = Summary(h)
 		}
 	}
+}
+
+// hist is what a report shows of a metric: the measured period, or else the ramp
+// of what belongs there. The rest of the set-up never stands for what was to be
+// measured.
+func (s *Scenario) hist(m stats.Metric) *stats.Hist {
+	h := s.Measured.Hists[m]
+	switch m {
+	case stats.TCP, stats.TLS, stats.Upgrade, stats.FirstMessage, stats.Connect:
+		if h.Count() == 0 {
+			return s.Setup.Hists[m]
+		}
+	}
+	return h
 }
 
 // Point is one second of a scenario. Rates are per second.
@@ -186,7 +197,7 @@ type Search struct {
 	Goal   string  `json:"goal"`   // "p99<50ms"
 	Of     string  `json:"of"`     // "rate" or "connections"
 	Best   float64 `json:"best"`   // highest that held; 0: none did
-	Bound  string  `json:"bound"`  // "server": the next step failed the goal; "limit": the search's own end was reached; "client": the client could not go on
+	Bound  string  `json:"bound"`  // "server": the next step failed the goal; "limit": the search's own end was reached; "client": the client could not go on; "": it was ended early
 	Steps  []Step  `json:"steps"`  // in the order they were tried
 	Reason string  `json:"reason"` // one sentence
 }

@@ -95,7 +95,7 @@ func throughputTable(s *Scenario) table {
 	line("published", c.Published, 0, neutral)
 	line("received", c.Received, c.ReceivedBytes, neutral)
 	line("not published", c.PublishFailed, 0, bad)
-	line("refused by full sockets", c.Refused, 0, bad)
+	line("refused: full sockets, or no connection left or free", c.Refused, 0, bad)
 	line("given up by the client", c.Dropped, 0, warning)
 	return t
 }
