@@ -118,7 +118,7 @@ func TestAt(t *testing.T) {
 		FindMax: "p99<50ms",
 		Scenarios: []Scenario{
 			{Kind: Heartbeat, URL: "ws://localhost", Rate: 300, Connections: 30},
-			{Kind: Connect, URL: "ws://localhost", ConnectRate: 100, Connections: 10},
+			{Kind: Echo, URL: "ws://localhost", Rate: 100, Connections: 10},
 		},
 	}
 	if err := p.Complete(); err != nil {
@@ -131,7 +131,7 @@ func TestAt(t *testing.T) {
 		t.Errorf("it ends at %v, want 400,000", p.FindTop)
 	}
 	c := p.At(1000)
-	if c.Scenarios[0].Rate != 750 || c.Scenarios[1].ConnectRate != 250 || c.Scenarios[0].ConnectRate != 1000 {
+	if c.Scenarios[0].Rate != 750 || c.Scenarios[1].Rate != 250 || c.Scenarios[0].ConnectRate != 1000 {
 		t.Errorf("at 1000: got %+v", c.Scenarios)
 	}
 	if p.Scenarios[0].Rate != 300 {

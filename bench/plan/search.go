@@ -1,13 +1,16 @@
 package plan
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // searchable tells whether a scenario has what a search of rates raises, and
-// else why not. Kinds that only connect have their connect rate raised.
+// else why not.
 func (s *Scenario) searchable() (problem string) {
 	switch {
 	case !slices.Contains(messaging, s.Kind):
-		return ""
+		return fmt.Sprintf("kind %s only connects, so there is no rate of messages to raise; find-max-of: connections raises their number", s.Kind)
 	case s.Model == Closed:
 		return "a search of rates needs the open model"
 	case s.Every != 0:
@@ -18,13 +21,10 @@ func (s *Scenario) searchable() (problem string) {
 
 // searched is what a search raises in a scenario.
 func (s *Scenario) searched(of string) float64 {
-	switch {
-	case of == OfConnections:
+	if of == OfConnections {
 		return float64(s.Connections)
-	case slices.Contains(messaging, s.Kind):
-		return s.Rate
 	}
-	return s.ConnectRate
+	return s.Rate
 }
 
 // FindStart is the first value that a search tries: the rates, or the
@@ -49,13 +49,10 @@ func (p *Plan) At(value float64) *Plan {
 	for i := range c.Scenarios {
 		s := &c.Scenarios[i]
 		v := s.searched(p.FindOf) * value / start
-		switch {
-		case p.FindOf == OfConnections:
+		if p.FindOf == OfConnections {
 			s.Connections = int(min(max(v+.5, 1), maxConnections))
-		case slices.Contains(messaging, s.Kind):
+		} else {
 			s.Rate = min(v, maxRate)
-		default:
-			s.ConnectRate = min(v, maxRate)
 		}
 	}
 	return c
