@@ -45,8 +45,14 @@ func newSchedule(kind plan.Arrival, rate float64, from, to int64, of stretch, se
 	return s
 }
 
-// time is the k-th time of a constant schedule.
-func (s *schedule) time(k uint64) int64 { return s.from + int64(float64(k)*s.gap) }
+// time is the k-th time of a constant schedule; never: it is at or beyond the end,
+// maybe too far to be told.
+func (s *schedule) time(k uint64) int64 {
+	if at := float64(k) * s.gap; at < float64(s.end-s.from) {
+		return s.from + int64(at)
+	}
+	return never
+}
 
 // settle finds the next time at or after the current one that is ours.
 func (s *schedule) settle() {

@@ -170,6 +170,12 @@ func TestStretchCount(t *testing.T) {
 	}
 }
 
+// afterFirst is a schedule whose first time, which is the start, was taken.
+func afterFirst(s schedule) schedule {
+	s.take()
+	return s
+}
+
 func TestScheduleEnds(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]schedule{
@@ -177,6 +183,9 @@ func TestScheduleEnds(t *testing.T) {
 		"no time":    newSchedule(plan.Constant, 5, start0, start0, whole, [2]uint64{}),
 		"no part":    newSchedule(plan.Constant, 5, start0, start0+1e9, stretch{}, [2]uint64{}),
 		"no poisson": newSchedule(plan.Poisson, 5, start0, start0+1e9, whole.part(2, 2, 4), [2]uint64{}),
+		"past time":  afterFirst(newSchedule(plan.Constant, 1e-10, start0, start0+1e9, whole, [2]uint64{})),
+		"no end":     afterFirst(newSchedule(plan.Constant, 1e-10, start0, never, whole, [2]uint64{})),
+		"no number":  afterFirst(newSchedule(plan.Constant, math.SmallestNonzeroFloat64, start0, never, whole, [2]uint64{})),
 		"a sliver":   newSchedule(plan.Constant, 1000, start0, start0+1e9, stretch{circle - 1, circle}, [2]uint64{}),
 	} {
 		if s.next != never || s.skip(never) != 0 {
