@@ -251,8 +251,12 @@ func (g *group) add(c *conn) {
 	case g.sc.mode == modeRequest && !closed:
 		g.rest(c)
 		g.catchUp()
-	case g.on && closed:
-		g.startClosed(c, max(g.s.now, g.stage.At))
+	case g.on && closed && g.s.now < g.stage.At:
+		g.startClosed(c, g.stage.At)
+	case g.on && closed && g.s.now < g.stage.To: // at once, not behind those that think
+		for n := max(g.sc.Outstanding, 1); n > 0 && c.state == stateOpen; n-- {
+			g.again(c)
+		}
 	}
 }
 

@@ -110,6 +110,22 @@ func TestClosedModel(t *testing.T) {
 	}
 }
 
+// A connection that comes in the middle of a stage of the closed model does not
+// wait until those that were there have thought.
+func TestClosedModelLateJoin(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []plan.Kind{plan.Heartbeat, plan.Echo} {
+		srv := faulty.Start(t, faulty.Options{})
+		r := newRig(t, plan.Scenario{Kind: kind, URL: srv.URL(), Connections: 20, Model: plan.Closed, Think: time.Hour})
+		r.connectUpTo(10)
+		r.traffic(0, time.Hour)
+		for _, n := range []int64{10, 20} {
+			r.connectUpTo(int(n))
+			await.Until(t, "everybody to have asked once", func() bool { return srv.Stats().Received == n })
+		}
+	}
+}
+
 // Replies that never come do not run the closed model dry.
 func TestClosedModelWithLosses(t *testing.T) {
 	t.Parallel()

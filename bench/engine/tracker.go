@@ -10,7 +10,7 @@ type tracker struct {
 	seen  uint64 // bit i: number next-1-i came
 	next  uint32 // highest number that came, plus 1
 	got   uint32 // distinct numbers that came
-	first uint32 // the first number this receiver has to get
+	first uint32 // the first number this receiver has to get, as far as is known
 	epoch uint8
 	begun bool
 }
@@ -44,6 +44,10 @@ func (t *tracker) see(seq uint32) arrival {
 		return inOrder
 	}
 	back := t.next - 1 - seq
+	earlier := seq < t.first // the receiver was there before the one that came first
+	if earlier {
+		t.first = seq
+	}
 	if back < window {
 		if t.seen&(1<<back) != 0 {
 			return duplicate
@@ -52,7 +56,7 @@ func (t *tracker) see(seq uint32) arrival {
 		t.got++
 		return outOfOrder
 	}
-	if seq < t.first || t.missing() <= t.recentGaps() {
+	if !earlier && t.missing() <= t.recentGaps() {
 		return duplicate // every older number has come
 	}
 	t.got++

@@ -14,13 +14,13 @@ type naive struct {
 
 func (n *naive) see(seq uint32) arrival {
 	switch {
-	case n.came[seq] || seq < n.first:
+	case n.came[seq]:
 		return duplicate
 	case seq >= n.next:
 		n.came[seq], n.next = true, seq+1
 		return inOrder
 	}
-	n.came[seq] = true
+	n.came[seq], n.first = true, min(n.first, seq)
 	return outOfOrder
 }
 
@@ -36,6 +36,7 @@ func TestTrackerAgainstANaiveOne(t *testing.T) {
 		}
 		tr, n := new(tracker), &naive{came: make(map[uint32]bool), first: first, next: first}
 		tr.begin(2, first)
+		late := rng.IntN(3) == 0 // the one that comes first tells where it begins
 		lost, repeated, disorder := rng.Float64()*.3, rng.Float64()*.3, rng.IntN(window/2)
 		var queue []uint32
 		for seq := first; seq < first+500; seq++ {
@@ -51,6 +52,10 @@ func TestTrackerAgainstANaiveOne(t *testing.T) {
 				if int(seq-queue[0]) < disorder {
 					i = rng.IntN(len(queue))
 				}
+				if late {
+					late, n.first, n.next = false, queue[i], queue[i]
+					tr.begin(2, queue[i])
+				}
 				got, want := tr.see(queue[i]), n.see(queue[i])
 				if got != want {
 					t.Fatalf("%d after %d: got %d, want %d", queue[i], n.next, got, want)
@@ -58,7 +63,7 @@ func TestTrackerAgainstANaiveOne(t *testing.T) {
 				queue = append(queue[:i], queue[i+1:]...)
 			}
 		}
-		if int(tr.got) != len(n.came) || tr.next != n.next || int(tr.missing()) != int(n.next-first)-len(n.came) {
+		if int(tr.got) != len(n.came) || tr.next != n.next || int(tr.missing()) != int(n.next-n.first)-len(n.came) {
 			t.Fatalf("got %+v, want %d of %d", tr, len(n.came), n.next)
 		}
 	}
@@ -91,6 +96,23 @@ func TestTrackerBeyondItsWindow(t *testing.T) {
 		tr.see(rng.Uint32N(tr.next + 200))
 		if tr.got > tr.next-tr.first || tr.recentGaps() > window || tr.recentGaps() > tr.missing() {
 			t.Fatalf("got %+v", tr)
+		}
+	}
+}
+
+// One that joined late and is told of a number before its first, however far
+// before, has to get everything from there on.
+func TestTrackerBeforeItsFirst(t *testing.T) {
+	t.Parallel()
+	for _, back := range []uint32{1, 5, window, 500} {
+		var tr tracker
+		tr.begin(1, 1000)
+		tr.see(1000)
+		if a := tr.see(1000 - back); a != outOfOrder || tr.missing() != back-1 {
+			t.Errorf("%d before the first: got %d, %d missing", back, a, tr.missing())
+		}
+		if a := tr.see(1000); a != duplicate {
+			t.Errorf("%d before the first, and the first again: got %d", back, a)
 		}
 	}
 }
