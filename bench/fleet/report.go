@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -23,21 +24,18 @@ func (r *run) report(err error) *report.Report {
 		res = r.results[len(r.results)-1]
 	}
 	if res == nil {
-		res = &stageResult{plan: r.p, open: r.ramped}
+		res = &stageResult{plan: r.p, scale: 1, ramp: r.ramp, storms: r.storms, slow: r.slow}
 	}
 	rep := r.assemble(res)
 	rep.Search = r.search
-	for i := range rep.Scenarios {
-		r.addExtras(i, res, &rep.Scenarios[i])
-	}
 	if err == nil {
 		err = r.failed
 	}
 	limit := errors.Is(r.wish.Err(), context.DeadlineExceeded)
 	switch {
-	case errors.Is(err, errNobody):
+	case isNobody(err):
 		rep.Verdict = report.Failed
-		rep.Reasons = append(rep.Reasons, errNobody.Error())
+		rep.Reasons = append(rep.Reasons, err.Error())
 	case err != nil:
 		rep.Verdict = report.Errored
 		rep.Reasons = append(rep.Reasons, err.Error())
@@ -90,10 +88,7 @@ func (r *run) scenario(i int, res *stageResult) report.Scenario {
 		Seconds: res.seconds,
 	}
 	if p.Model == plan.Open {
-		s.Rate = p.OpsRate()
-		if r.search != nil && r.p.FindOf != plan.OfConnections && len(r.search.Steps) > 0 {
-			s.Rate *= r.scaleOf(res)
-		}
+		s.Rate = p.OpsRate() * res.scale
 	}
 	if i < len(res.measured) {
 		s.Measured.Add(&res.measured[i])
@@ -106,28 +101,23 @@ func (r *run) scenario(i int, res *stageResult) report.Scenario {
 		s.Series = slices.Clone(t.series)
 		r.tally.mu.Unlock()
 	}
-	s.Summarise()
-	return s
-}
-
-// scaleOf is the factor of the rates in a step of a search.
-func (r *run) scaleOf(res *stageResult) float64 {
-	for i, x := range r.results {
-		if x == res && i < len(r.search.Steps) {
-			return r.search.Steps[i].Asked / r.p.FindStart()
+	if i < len(res.own) {
+		s.Setup, s.Connections = stats.Totals{}, res.own[i].peak
+		s.Setup.Add(&res.own[i].setup)
+	} else {
+		for _, x := range r.results { // the other steps of a search, on the same connections
+			if x != res {
+				s.Setup.Add(&x.measured[i])
+			}
 		}
 	}
-	return 1
-}
-
-// addExtras adds what only some kinds have.
-func (r *run) addExtras(i int, res *stageResult, s *report.Scenario) {
-	p := &r.p.Scenarios[i]
-	s.Storms = stormsOf(r.storms, i, p, r.started)
-	s.Slow = slowOf(r.slow, i, p)
+	s.Storms = stormsOf(res.storms, i, p, r.started)
+	s.Slow = slowOf(res.slow, i, p)
 	if p.Kind == plan.Soak {
-		s.Leak = slopes(s, res)
+		s.Leak = slopes(&s, res)
 	}
+	s.Summarise()
+	return s
 }
 
 // stormsOf merges the cycles of all workers.
@@ -222,7 +212,11 @@ func slopes(s *report.Scenario, res *stageResult) (all []report.Slope) {
 	var xs, p99, open []float64
 	for _, p := range s.Series {
 		if p.Phase == string(measure) {
-			xs, p99, open = append(xs, p.T), append(p99, p.P99), append(open, float64(p.Open))
+			latency := p.P99
+			if p.Max == 0 {
+				latency = math.NaN() // nothing was answered, which is no latency of 0
+			}
+			xs, p99, open = append(xs, p.T), append(p99, latency), append(open, float64(p.Open))
 		}
 	}
 	for _, srv := range res.servers {
@@ -256,8 +250,8 @@ func (r *run) client(res *stageResult, scenarios []report.Scenario) report.Clien
 		m := &r.machines[i]
 		c.Loops += m.place.Workers * r.loopsOf(m)
 	}
-	if r.ramped >= enoughConns && r.after > r.before {
-		c.PerConn = float64(r.after-r.before) / float64(r.ramped)
+	if m := res.ramp; m.open >= enoughConns && m.after > m.before {
+		c.PerConn = float64(m.after-m.before) / float64(m.open)
 	}
 	var sent, received int64
 	for i := range scenarios {

@@ -101,9 +101,7 @@ type run struct {
 	watcher  *watch.Watcher
 	stages   int
 
-	before, after int64 // resident memory of the workers, before and after the ramp
-	ramped        int64 // connections open after it
-
+	ramp    ramp
 	results []*stageResult
 	search  *report.Search
 	best    *stageResult
@@ -118,6 +116,12 @@ type run struct {
 	step     string
 	warnings []string
 	usage    clientNow
+}
+
+// ramp is what the ramp came to.
+type ramp struct {
+	before, after int64 // resident memory of the workers
+	open          int64 // connections after it
 }
 
 // machine is a machine with workers of the run.
@@ -316,14 +320,20 @@ func (r *run) lead() error {
 	} else {
 		err = r.once()
 	}
-	if err == nil || errors.Is(err, errNobody) {
-		r.enter(disconnect, 0)
-		if derr := r.during(func() error { _, e := r.all(request{Op: opDisconnect}); return e }); err == nil {
+	if err == nil || isNobody(err) {
+		if derr := r.disconnect(); err == nil {
 			err = derr
 		}
-		r.collect()
 	}
 	r.enter(done, 0)
+	return err
+}
+
+// disconnect closes all connections.
+func (r *run) disconnect() error {
+	r.enter(disconnect, 0)
+	err := r.during(func() error { _, e := r.all(request{Op: opDisconnect}); return e })
+	r.collect()
 	return err
 }
 
@@ -343,15 +353,20 @@ func (r *run) once() error {
 	return err
 }
 
-// errNobody says that there is nobody to send anything to.
-var errNobody = errors.New("no connection could be made")
+// There is nobody to send anything to.
+var (
+	errNobody     = errors.New("no connection could be made")
+	errNobodyLeft = errors.New("no connection is left")
+)
+
+func isNobody(err error) bool { return errors.Is(err, errNobody) || errors.Is(err, errNobodyLeft) }
 
 // lead-in of everything that is to happen at the same time everywhere.
 const stepAhead = 250 * time.Millisecond
 
 // connect ramps to the plan's connections.
 func (r *run) connect(p *plan.Plan) error {
-	r.before = r.memory()
+	r.ramp = ramp{before: r.memory()}
 	want := make([]int, len(p.Scenarios))
 	ramps, longest := false, time.Duration(0)
 	for i := range p.Scenarios {
@@ -390,12 +405,15 @@ func (r *run) connect(p *plan.Plan) error {
 	if took := time.Since(began) - stepAhead; took > 2*time.Second && took > longest*3/2 {
 		r.warn(fmt.Sprintf("the ramp took %.1f s instead of %.1f s: connects waited for their turn, and for the server", took.Seconds(), longest.Seconds()))
 	}
-	r.ramped = r.tally.opened()
-	r.after = r.memory()
-	if r.ramped == 0 && !r.anySlow() {
-		return errNobody
+	r.ramp.open = r.tally.opened()
+	r.ramp.after = r.memory()
+	switch {
+	case r.ramp.open > 0 || r.anySlow():
+		return nil
+	case r.tally.connected() > 0:
+		return errNobodyLeft
 	}
-	return nil
+	return errNobody
 }
 
 // anySlow tells whether slow clients may be the only ones connected.
@@ -426,7 +444,7 @@ func (r *run) wait(every time.Duration, until func() bool) {
 	poll, second := time.NewTicker(every), time.NewTicker(time.Second)
 	defer poll.Stop()
 	defer second.Stop()
-	for !until() {
+	for !r.ended() && !until() {
 		select {
 		case <-r.wish.Done():
 			return

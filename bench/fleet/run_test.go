@@ -3,15 +3,22 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/gobwas/ws"
 
 	"carillon/bench/fleet"
 	"carillon/bench/internal/faulty"
@@ -225,6 +232,30 @@ func TestFindMax(t *testing.T) {
 	}
 }
 
+// TestNobodyLeft: a server that took somebody, and lost him again, was there.
+func TestNobodyLeft(t *testing.T) {
+	var first sync.Once
+	lost := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first.Do(func() {
+			defer close(lost)
+			if nc, _, _, err := ws.UpgradeHTTP(r, w); err == nil {
+				_ = nc.(*net.TCPConn).CloseWrite()
+				_, _ = io.Copy(io.Discard, nc) // until the client has noticed
+				_ = nc.Close()
+			}
+		})
+		<-lost
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of an answer after the upgrade
+	defer srv.Close()
+	r := carry(t, t.Context(), short(plan.Echo, "ws://"+srv.Listener.Addr().String()+"/"))
+	if c := r.Scenarios[0].Setup.Counts; r.Verdict != report.Failed || c.Connected != 1 || c.Closed != 1 || r.Reasons[0] != "no connection is left" {
+		t.Errorf("got %s, %q: %+v", r.Verdict, r.Reasons, c)
+	}
+}
+
 // TestNobodyThere: a server that does not answer is a failure with its cause.
 func TestNobodyThere(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -234,7 +265,7 @@ func TestNobodyThere(t *testing.T) {
 	url := "ws://" + ln.Addr().String() + "/"
 	_ = ln.Close()
 	r := carry(t, t.Context(), short(plan.Echo, url))
-	if r.Verdict != report.Failed || r.Scenarios[0].Setup.Counts.ConnectFailed != 60 ||
+	if r.Verdict != report.Failed || r.Reasons[0] != "no connection could be made" || r.Scenarios[0].Setup.Counts.ConnectFailed != 60 ||
 		r.Scenarios[0].Setup.Causes[stats.Cause{Kind: stats.ConnectFailed, Text: "connect: connection refused"}] != 60 {
 		t.Errorf("got %s: %+v", r.Verdict, r.Scenarios[0].Setup)
 	}
@@ -297,7 +328,7 @@ func TestWorkerDies(t *testing.T) {
 	opt := options()
 	killed := false
 	opt.Progress = func(pr report.Progress) {
-		if pr.Phase != "measure" || killed {
+		if pr.Phase != "measure" || pr.In < 1 || killed {
 			return
 		}
 		killed = true

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -40,11 +39,15 @@ func (r *run) find() error {
 	good, bad := 0.0, math.Inf(1)
 	value, tries := first, 1
 	for n := 0; n < searchSteps && !r.ended(); n++ {
-		held, err := r.try(n, value, value/first, goal)
+		last, err := r.try(n, value, value/first, goal)
 		if err != nil {
 			return err
 		}
-		last := &r.search.Steps[len(r.search.Steps)-1]
+		if last == nil {
+			break
+		}
+		r.search.Steps = append(r.search.Steps, *last)
+		held := last.Held
 		if last.Note == clientNote && tries < searchTries && !r.ended() {
 			tries++ // something else may have had the machine for a moment
 			continue
@@ -80,6 +83,9 @@ func (r *run) find() error {
 			return r.found(good)
 		}
 	}
+	if math.IsInf(bad, 1) && !r.ended() {
+		r.search.Bound = "limit"
+	}
 	return r.found(good)
 }
 
@@ -99,8 +105,9 @@ func roundValue(v float64, whole bool) float64 {
 // clientNote is the note of a step that the client could not carry.
 const clientNote = "the client was the bottleneck"
 
-// try measures one value.
-func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, err error) {
+// try measures one value. The step is nil when the run was ended before there was
+// anything to measure.
+func (r *run) try(n int, value, scale float64, goal *report.Expr) (*report.Step, error) {
 	unit := "/s"
 	p := r.p
 	if r.p.FindOf == plan.OfConnections {
@@ -112,23 +119,30 @@ func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, er
 	r.mu.Unlock()
 	if r.p.FindOf == plan.OfConnections {
 		if err := r.give(p); err != nil {
-			return false, err
+			return nil, err
 		}
+		r.tally.renew()
 		r.stages = 0
 		if err := r.connect(p); err != nil {
-			if errors.Is(err, errNobody) {
-				r.search.Steps = append(r.search.Steps, report.Step{Asked: value, Note: err.Error()})
-				return false, nil
+			if isNobody(err) {
+				return &report.Step{Asked: value, Note: err.Error()}, nil
 			}
-			return false, err
+			return nil, err
 		}
 	}
 	res, err := r.stage(p, scale)
 	if err != nil || res == nil {
-		return false, err
+		return nil, err
+	}
+	if r.p.FindOf == plan.OfConnections {
+		if err := r.disconnect(); err != nil {
+			return nil, err
+		}
+		r.tally.keep(res)
 	}
 	rep := r.assemble(res)
-	step := report.Step{Asked: value, Held: true}
+	step := &report.Step{Asked: value, Held: true}
+	first := true
 	for i := range rep.Scenarios {
 		s := &rep.Scenarios[i]
 		if goal.Scenario() != "" && goal.Scenario() != s.Name {
@@ -139,9 +153,10 @@ func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, er
 			step.Held, step.Note = false, err.Error()
 			continue
 		}
-		if !ok && step.Held || i == 0 {
+		if !ok && step.Held || first {
 			step.Value = v
 		}
+		first = false
 		step.Held = step.Held && ok
 		l := s.Latency[0]
 		step.P50, step.P99 = max(step.P50, l.P50), max(step.P99, l.P99)
@@ -155,11 +170,10 @@ func (r *run) try(n int, value, scale float64, goal *report.Expr) (held bool, er
 	case step.Reached < 0.99*value-edge(res, r.p.FindOf):
 		step.Held, step.Note = false, fmt.Sprintf("only %.0f%s were reached", step.Reached, unit)
 	}
-	r.search.Steps = append(r.search.Steps, step)
 	if step.Held && value > r.search.Best {
 		r.search.Best, r.best = value, res
 	}
-	return step.Held, nil
+	return step, nil
 }
 
 // edge is what the ends of a measured period may take off a rate: two operations.
@@ -192,15 +206,22 @@ func (r *run) found(best float64) error {
 	if r.best == nil && len(r.results) > 0 {
 		r.best = r.results[len(r.results)-1] // to show why
 	}
+	if r.ended() {
+		s.Bound = "" // nobody knows what would have been
+	}
 	switch {
+	case best == 0 && r.ended():
+		s.Reason = fmt.Sprintf("the search was ended early, before %s held at any value", s.Goal)
 	case best == 0:
 		s.Reason = fmt.Sprintf("%s did not hold at any value tried", s.Goal)
+	case r.ended():
+		s.Reason = fmt.Sprintf("%s held at %.0f; the search was ended early", s.Goal, best)
+	case s.Bound == "limit" && best < r.p.FindTop:
+		s.Reason = fmt.Sprintf("%s held up to %.0f, where the search ended after its %d steps", s.Goal, best, searchSteps)
 	case s.Bound == "limit":
 		s.Reason = fmt.Sprintf("%s held up to %.0f, the highest value allowed", s.Goal, best)
 	case s.Bound == "client":
 		s.Reason = fmt.Sprintf("%s held at %.0f; beyond it the client was the bottleneck, so the server may bear more", s.Goal, best)
-	case r.ended():
-		s.Reason = fmt.Sprintf("%s held at %.0f; the search was ended early", s.Goal, best)
 	default:
 		s.Reason = fmt.Sprintf("%s held at %.0f and not beyond", s.Goal, best)
 	}

@@ -15,7 +15,12 @@ import (
 // stageResult is what one measured period came to.
 type stageResult struct {
 	seconds  float64
+	scale    float64        // of the plan's rates
 	measured []stats.Totals // by scenario
+	own      []ownSetup     // by scenario, when it had connections of its own
+	storms   []engine.StormCycle
+	slow     []engine.SlowSeen
+	ramp     ramp
 	open     int64
 	late     stats.Hist
 	lag      stats.Hist
@@ -26,6 +31,12 @@ type stageResult struct {
 	plan     *plan.Plan
 	from, to float64 // seconds since the run's start
 	cut      bool    // it ended early
+}
+
+// ownSetup is what the connections of one measured period came to besides.
+type ownSetup struct {
+	setup stats.Totals
+	peak  int64
 }
 
 // lengthOf is how long the measured period of a plan is.
@@ -56,7 +67,7 @@ func (r *run) stage(p *plan.Plan, scale float64) (*stageResult, error) {
 	r.stages++
 	r.collect() // what came before belongs to the set-up
 	r.tally.reset()
-	res := &stageResult{plan: p}
+	res := &stageResult{plan: p, scale: scale, ramp: r.ramp}
 	if _, err := r.all(request{Op: opTraffic, Stage: &st}); err != nil {
 		return nil, err
 	}
@@ -103,6 +114,7 @@ func (r *run) stage(p *plan.Plan, scale float64) (*stageResult, error) {
 		return nil, err
 	}
 	r.tally.take(res)
+	res.storms, res.slow = r.storms, r.slow
 	_, sent, received := r.tally.totals()
 	res.servers = r.watcher.Server(res.open, sent, received)
 	r.results = append(r.results, res)

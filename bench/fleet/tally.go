@@ -29,6 +29,8 @@ type tally struct {
 type scenarioTally struct {
 	p        *plan.Scenario
 	measured stats.Totals
+	taken    bool         // measured is a result's: what comes now belongs to the set-up
+	earlier  stats.Totals // of the periods before that are a result's
 	setup    stats.Totals
 	series   []report.Point
 	sec      stats.Totals // since the last point
@@ -65,7 +67,11 @@ func (t *tally) add(replies []reply, ph phase, ticks, missed int64) {
 			}
 			s := t.scen[x.Scenario]
 			s.open += x.Open
-			s.measured.Add(&x.Measured)
+			if s.taken {
+				s.setup.Add(&x.Measured)
+			} else {
+				s.measured.Add(&x.Measured)
+			}
 			s.setup.Add(&x.Other)
 			s.sec.Add(&x.Measured)
 			s.sec.Add(&x.Other)
@@ -96,13 +102,18 @@ func (s *scenarioTally) point(at, dt float64, ph phase) report.Point {
 	}
 }
 
-// reset begins a new measured period: what was measured before joins the set-up.
+// reset begins a new measured period: what was measured before and is nobody's
+// result joins the set-up.
 func (t *tally) reset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.scen {
-		s.setup.Add(&s.measured)
-		s.measured = stats.Totals{}
+		if s.taken {
+			s.earlier.Add(&s.measured)
+		} else {
+			s.setup.Add(&s.measured)
+		}
+		s.measured, s.taken = stats.Totals{}, false
 	}
 	t.lag, t.late = stats.Hist{}, stats.Hist{}
 	t.ticks, t.missed = 0, 0
@@ -126,12 +137,25 @@ func (t *tally) opened() (open int64) {
 	return open
 }
 
+// connected is how many connections were established since the last renewal.
+func (t *tally) connected() (n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.scen {
+		n += s.setup.Counts.Connected + s.measured.Counts.Connected
+	}
+	return n
+}
+
 // progress is the state of the scenarios for people who watch.
 func (t *tally) progress() (all []report.ScenarioProgress, lateP99, lagP99 float64, dropped int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.scen {
-		m, o := &s.measured.Counts, &s.setup.Counts
+		var before stats.Totals
+		before.Add(&s.setup)
+		before.Add(&s.earlier)
+		m, o := &s.measured.Counts, &before.Counts
 		p := report.ScenarioProgress{
 			Name: s.p.Name, Kind: string(s.p.Kind), Wanted: int64(s.p.Connections),
 			Connected: m.Connected + o.Connected, ConnectFailed: m.ConnectFailed + o.ConnectFailed,
@@ -148,7 +172,7 @@ func (t *tally) progress() (all []report.ScenarioProgress, lateP99, lagP99 float
 		if causes == nil {
 			causes = make(map[stats.Cause]int64)
 		}
-		for c, n := range s.setup.Causes {
+		for c, n := range before.Causes {
 			causes[c] += n
 		}
 		for c, n := range causes {
@@ -169,8 +193,29 @@ func (t *tally) take(res *stageResult) {
 		var m stats.Totals
 		m.Add(&s.measured)
 		res.measured = append(res.measured, m)
+		s.taken = true
 	}
 	res.lag.Merge(&t.lag)
 	res.late.Merge(&t.late)
 	res.ticks, res.missed = t.ticks, t.missed
+}
+
+// renew begins with other connections: nothing of those before counts any more.
+func (t *tally) renew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.scen {
+		*s = scenarioTally{p: s.p, series: s.series}
+	}
+}
+
+// keep gives res the connections it was measured with.
+func (t *tally) keep(res *stageResult) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.scen {
+		var setup stats.Totals
+		setup.Add(&s.setup)
+		res.own = append(res.own, ownSetup{setup, s.peak})
+	}
 }
