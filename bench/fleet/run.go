@@ -206,6 +206,9 @@ func (r *run) judgePlaces(err error) error {
 		m := &r.machines[i]
 		for _, f := range m.place.Findings {
 			text := f.Text
+			if f.Most > 0 {
+				text += fmt.Sprintf("; at most %d connections would work", f.Most)
+			}
 			if f.Fix != "" {
 				text += " (" + f.Fix + ")"
 			}

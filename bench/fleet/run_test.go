@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -156,6 +157,20 @@ func TestAgents(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestMostThatWorks: a run that can not work is told how many connections would.
+func TestMostThatWorks(t *testing.T) {
+	p := short(plan.Heartbeat, "ws://127.0.0.1:1/")
+	p.Scenarios[0].Connections, p.Scenarios[0].ConnectRate = 10_000_000, 1e6
+	p.Sources = []string{"127.0.0.1"}
+	if err := p.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := fleet.Run(t.Context(), p, options())
+	if err == nil || !regexp.MustCompile(`; at most [1-9]\d* connections would work \(`).MatchString(err.Error()) {
+		t.Errorf("got %v, want the largest number that works", err)
 	}
 }
 

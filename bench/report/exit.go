@@ -1,7 +1,8 @@
 package report
 
-// ExitCode is what the command ends with, so that a script can tell the cases
-// apart. There are no others.
+// ExitCode is what a run or a comparison ends with, so that a script can tell the
+// cases apart. There are no others, but for those of a second signal, which ends
+// the command at once: 128 plus its number.
 type ExitCode int
 
 // The exit codes.
@@ -14,7 +15,7 @@ const (
 	ExitUsage ExitCode = 2
 	// ExitNoResult: the client was the bottleneck; the figures say nothing about the server.
 	ExitNoResult ExitCode = 97
-	// ExitThreshold: a threshold did not hold.
+	// ExitThreshold: a threshold did not hold, or there was nobody to measure with.
 	ExitThreshold ExitCode = 99
 	// ExitInterrupted: it was ended early; the report covers what had run.
 	ExitInterrupted ExitCode = 105
@@ -39,7 +40,7 @@ func (c ExitCode) String() string {
 	case ExitNoResult:
 		return "no result: the client was the bottleneck"
 	case ExitThreshold:
-		return "a threshold did not hold"
+		return "a threshold did not hold, or nobody could connect"
 	case ExitInterrupted:
 		return "interrupted; the report covers what had run"
 	case ExitRegression:

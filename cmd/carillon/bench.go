@@ -60,6 +60,10 @@ func benchExitHelp() string {
 	for _, c := range report.ExitCodes() {
 		fmt.Fprintf(&b, "  %d\t%s\n", int(c), c)
 	}
+	fmt.Fprintf(&b, "  %d\tagent: %s\n", exitListen, exitListen)
+	for _, sig := range endSignals {
+		fmt.Fprintf(&b, "  %d\t%s, without a report\n", int(secondSignal(sig)), secondSignal(sig))
+	}
 	return b.String()
 }
 
@@ -125,7 +129,7 @@ func newBenchWorker() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: run(func(*cobra.Command, []string) error {
-			signal.Ignore(syscall.SIGINT, syscall.SIGTERM) // the coordinator ends it, with its figures
+			signal.Ignore(endSignals...) // the coordinator ends it, with its figures
 			return fleet.Work(os.Stdin, os.Stdout)
 		}),
 	}
@@ -143,6 +147,12 @@ func newBenchSchema() *cobra.Command {
 	}
 }
 
+// endSignals end a run in order: the last is what a terminal that goes sends.
+var endSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+
+// secondSignal is the exit code of a command that a second signal ended.
+func secondSignal(sig os.Signal) exitCode { return exitSignal + exitCode(sig.(syscall.Signal)) }
+
 // bench carries out a plan, shows it while it runs, and writes its reports.
 func (o *output) bench(cmd *cobra.Command, p *plan.Plan) error {
 	if err := o.check(); err != nil {
@@ -150,14 +160,19 @@ func (o *output) bench(cmd *cobra.Command, p *plan.Plan) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	kill := func() { os.Exit(int(exitSignal) + int(syscall.SIGINT)) }
+	kill := func() { os.Exit(int(secondSignal(syscall.SIGINT))) }
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	for _, sig := range endSignals {
+		if sig == syscall.SIGHUP && signal.Ignored(sig) {
+			continue // nohup: the run shall outlive its terminal
+		}
+		signal.Notify(signals, sig)
+	}
 	defer signal.Stop(signals)
 	go func() {
 		for sig := range signals {
 			if ctx.Err() != nil {
-				os.Exit(int(exitSignal) + int(sig.(syscall.Signal)))
+				os.Exit(int(secondSignal(sig)))
 			}
 			fmt.Fprintln(cmd.ErrOrStderr(), "ending the run; once more to end at once")
 			cancel()

@@ -51,6 +51,7 @@ func newBenchCompare() *cobra.Command {
 	}
 	cmd.Flags().Float64Var(&tolerance, "tolerance", 5, "changes of up to this many percent count as none")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&strict, "fail-on-regression", false, "exit with "+fmt.Sprint(int(report.ExitRegression))+" when something got worse, or can not be judged")
+	cmd.Flags().BoolVar(&strict, "fail-on-regression", false, fmt.Sprintf("exit with %d when something got worse, with %d when that can not be judged",
+		report.ExitRegression, report.ExitNoResult))
 	return cmd
 }

@@ -68,18 +68,9 @@ func (o *output) display(cmd *cobra.Command, interrupt, kill func()) (live.Displ
 	return d, nil
 }
 
-// write writes the reports.
+// write writes the reports: the files first, because standard output may be a
+// terminal that has gone.
 func (o *output) write(cmd *cobra.Command, r *report.Report) error {
-	out := cmd.OutOrStdout()
-	if o.json == "-" {
-		if err := report.Write(out, r); err != nil {
-			return err
-		}
-	} else if !o.quiet {
-		if err := report.Text(out, r, textOptions(out, o.color)); err != nil {
-			return err
-		}
-	}
 	files := []struct {
 		path string
 		make func(io.Writer, *report.Report) error
@@ -93,6 +84,16 @@ func (o *output) write(cmd *cobra.Command, r *report.Report) error {
 			return err
 		}
 		if err := os.WriteFile(f.path, b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	out := cmd.OutOrStdout()
+	if o.json == "-" {
+		if err := report.Write(out, r); err != nil {
+			return err
+		}
+	} else if !o.quiet {
+		if err := report.Text(out, r, textOptions(out, o.color)); err != nil {
 			return err
 		}
 	}
