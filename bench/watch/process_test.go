@@ -115,7 +115,8 @@ func TestWatchTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.order(t, "pass spawn")
-	alone, tree := WatchPID(f.pid()), WatchTree(f.pid())
+	// The child is watched with its parent, and not once more.
+	alone, tree := WatchPID(f.pid()), WatchTree(child, f.pid())
 	defer alone.Close()
 	defer tree.Close()
 	alone.Begin()
@@ -125,6 +126,9 @@ func TestWatchTree(t *testing.T) {
 	f.order(t, "pass pass hold 20")
 	alone.MeasureTo()
 	tree.MeasureTo()
+	if n := len(tree.Server(0, 0, 0)); n != 1 {
+		t.Fatalf("got %d servers, want 1 of parent and child", n)
+	}
 	one, all := alone.Server(0, 0, 0)[0], tree.Server(0, 0, 0)[0]
 	if all.CPUSeconds < 0.27 || all.CPUSeconds > 0.6 || one.CPUSeconds > 0.1 {
 		t.Errorf("got %v CPU seconds of the tree and %v of its root, want 0.3 and 0", all.CPUSeconds, one.CPUSeconds)

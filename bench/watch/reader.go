@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -165,6 +166,27 @@ func (t *table) children() map[int][]int {
 		t.at = time.Now()
 	}
 	return t.of
+}
+
+// roots leaves out the processes that are descendants of others among them: they
+// would count twice.
+func (t *table) roots(pids []int) []int {
+	if len(pids) < 2 {
+		return pids
+	}
+	children := t.children()
+	below := make(map[int]bool)
+	queue := slices.Clone(pids)
+	for len(queue) > 0 {
+		for _, child := range children[queue[0]] {
+			if !below[child] {
+				below[child] = true
+				queue = append(queue, child)
+			}
+		}
+		queue = queue[1:]
+	}
+	return slices.DeleteFunc(slices.Clone(pids), func(pid int) bool { return below[pid] })
 }
 
 // children reads the stat of every process of the machine.

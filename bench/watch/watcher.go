@@ -11,7 +11,7 @@ import (
 // Servers says which servers a Watcher watches, and how.
 type Servers struct {
 	PIDs        []int    // processes of this machine, one server each
-	Descendants bool     // the descendants of each belong to it
+	Descendants bool     // the descendants of each belong to it, those that are listed too
 	MetricsURLs []string // Prometheus endpoints, one server each
 }
 
@@ -45,11 +45,13 @@ func watch(r root, s Servers) *Watcher {
 	w := &Watcher{cancel: func() {}}
 	var processes []*target
 	var tree *table
+	pids := s.PIDs
 	if s.Descendants {
 		tree = &table{reader: newProcReader(r)}
+		pids = tree.roots(pids)
 	}
-	for _, pid := range s.PIDs {
-		processes = append(processes, newTarget(newProcessProbe(r, pid, tree), deepShare/float64(len(s.PIDs))))
+	for _, pid := range pids {
+		processes = append(processes, newTarget(newProcessProbe(r, pid, tree), deepShare/float64(len(pids))))
 	}
 	if len(processes) > 0 {
 		w.groups = append(w.groups, processes)
