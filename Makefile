@@ -32,10 +32,10 @@ growth: build
 	$(GO) build -o bin/growth ./bench/growth
 	@bin/growth --counts $(COUNTS) --dir $(or $(DIR),docs) --every $(or $(EVERY),0s)
 
-## soak: a gateway under heartbeats of CONNS connections (10,000) for DURATION (1h); fails when memory grows or somebody is lost
+## soak: a gateway under heartbeats of CONNS connections (10,000) for DURATION (1h), after SETTLE (20m) of the same; fails when memory grows or somebody is lost
 soak: build
 	$(GO) build -o bin/soak ./bench/soak
-	@bin/soak --connections $(or $(CONNS),10000) --duration $(or $(DURATION),1h)
+	@bin/soak --connections $(or $(CONNS),10000) --duration $(or $(DURATION),1h) --settle $(or $(SETTLE),20m)
 
 ## gc: what settings of the collector of garbage cost, beside each other; ROUNDS=1 makes it quick
 gc: build

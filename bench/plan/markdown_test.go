@@ -57,6 +57,11 @@ func TestReferenceExamples(t *testing.T) {
 		if len(p.Scenarios) != 3 {
 			t.Errorf("%s has %d scenarios, want 3", block[1], len(p.Scenarios))
 		}
+		for _, s := range p.Scenarios {
+			if s.JWTSecret != "" && len(s.JWTSecret) < 32 {
+				t.Errorf("%s: %d bytes are too short for HS256", block[1], len(s.JWTSecret))
+			}
+		}
 		roundTrip(t, p)
 	}
 }

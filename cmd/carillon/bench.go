@@ -92,12 +92,12 @@ var kindExample = map[plan.Kind]string{
 	plan.Connect:   "-c 10000 --connect-rate 2000",
 	plan.Heartbeat: "-c 1000 -r 5000 -d 30s",
 	plan.Echo:      "-c 100 -r 10000 --fail-if 'p99>50ms'",
-	plan.Broadcast: "-c 10000 -r 10 --pid $(pidof carillon)",
+	plan.Broadcast: "-c 10000 -r 10 --pid $(pidof carillon | tr ' ' ,)",
 	plan.Push:      "-c 1000 -r 5000 --user 'u{{.ID}}'",
 	plan.Churn:     "-c 5000 --churn-rate 500",
 	plan.Storm:     "-c 10000 --cycles 3 --backoff",
 	plan.Slow:      "-c 1000 --slow-share 0.1",
-	plan.Soak:      "-c 10000 -d 1h --pid $(pidof carillon)",
+	plan.Soak:      "-c 10000 -d 1h --pid $(pidof carillon | tr ' ' ,)",
 }
 
 func newBenchRun() *cobra.Command {
