@@ -8,11 +8,13 @@ import (
 	"carillon/codec"
 )
 
-// A shard counts in ticks. It has two clocks: real ticks, by which the wheel
-// turns and tokens expire, and stall-free ticks, which stand still while the
-// process does. Silence of a client is measured on the second one, so a stop of
-// the server (SIGSTOP, a starved machine, a handler that blocks the loop) never
-// counts against a client.
+// A shard counts in ticks. It has three clocks: real ticks, by which the wheel
+// turns; wall ticks, by which tokens expire, since somebody else's clock has set
+// their end, and ours may be set right after the start or stand still while a
+// machine is suspended; and stall-free ticks, which stand still while the process
+// does. Silence of a client is measured on the last one, so a stop of the server
+// (SIGSTOP, a starved machine, a handler that blocks the loop) never counts
+// against a client.
 
 const (
 	// Tick is the finest resolution of a deadline.
@@ -41,19 +43,23 @@ func ticks(d time.Duration) uint32 {
 	return uint32((d + Tick - 1) / Tick)
 }
 
-// tickOf converts a time to the real tick at which it has passed. Any goroutine.
-func (r *Reactor) tickOf(t time.Time) uint32 {
-	d := t.Sub(r.started)
-	if d < 0 {
-		return 1
-	}
-	const farthest = 1 << 31 * Tick // six years
-	return max(1, ticks(min(d, farthest)))
+// wallTick is the last wall tick before a time. They wrap around in 13 years.
+func wallTick(t time.Time) uint32 { return uint32(t.UnixMilli() / Tick.Milliseconds()) }
+
+// expiryOf converts the end of a token to the wall tick at which it has passed, which is
+// not 0. It is at most six years away: beyond that, what is to come would have passed.
+func expiryOf(t time.Time) uint32 {
+	const most = 1<<31*Tick - time.Hour
+	now := time.Now()
+	d := min(max(t.Sub(now), -time.Hour), most)
+	return max(1, wallTick(now.Add(d+Tick-1)))
 }
 
 // tick advances the shard's clocks and judges what has come up.
 func (s *Shard) tick() {
-	real := uint32(time.Since(s.r.started) / Tick)
+	now := time.Now()
+	s.wall = wallTick(now)
+	real := uint32(now.Sub(s.r.started) / Tick)
 	step := real - s.real
 	if step == 0 {
 		return
@@ -118,11 +124,11 @@ func (s *Shard) judgeOpen(c *Conn) uint32 {
 		}
 	}
 	if c.expires != 0 {
-		if int32(s.real-c.expires) >= 0 {
+		if int32(s.wall-c.expires) >= 0 {
 			s.beginClose(c, codec.CloseTokenExpired, reasonExpired, CauseTokenExpired, false)
 			return 0
 		}
-		next = min(next, c.expires-s.real)
+		next = min(next, c.expires-s.wall)
 	}
 	if s.pingTicks > 0 {
 		if wait := left(silence, s.pingTicks); wait > 0 {

@@ -24,7 +24,7 @@ type Conn struct {
 	slot    uint32
 	seen    uint32 // tick of the last byte from the client, on the shard's stall-free clock
 	since   uint32 // tick at which the state was entered, same clock
-	expires uint32 // tick at which the token expires, 0: never; real clock
+	expires uint32 // wall tick at which the token has expired, 0: never
 	listed  int32  // index in the shard's list of blocked connections, -1: not in it
 	state   connState
 	flags   connFlag

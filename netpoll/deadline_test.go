@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
@@ -228,5 +229,46 @@ func TestBlockedLoop(t *testing.T) {
 	quiet.expect("y")
 	if n := h.ended(CauseHeartbeatTimeout); n != 0 {
 		t.Errorf("%d were closed for the stall of a handler", n)
+	}
+}
+
+// TestExpiryGoesByTheWallClock: the end of a token is a time of day, and a clock that is
+// set, or stood still while the machine was suspended, changes how far away it is.
+func TestExpiryGoesByTheWallClock(t *testing.T) {
+	const hour = uint32(time.Hour / Tick)
+	for _, tc := range []struct {
+		name    string
+		expires time.Duration
+		step    int32 // of the clock, in ticks
+		ends    bool
+	}{
+		{"no step", time.Hour, 0, false},
+		{"forward to before it", time.Hour, int32(hour - 10), false},
+		{"forward beyond it", time.Hour, int32(hour + 1), true},
+		{"back", 0, -int32(hour), false},
+		{"past", -time.Second, 0, true},
+		{"long past", -20 * 365 * 24 * time.Hour, 0, true},
+		{"far away", 20 * 365 * 24 * time.Hour, 0, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newTestShard(t, Options{})
+			s.wall += uint32(tc.step)
+			c := s.addModelClient(t, rand.New(rand.NewPCG(1, 2)), false).c
+			c.expires = expiryOf(time.Now().Add(tc.expires))
+			next := s.judgeOpen(c)
+			if ended := c.state != stateOpen; ended != tc.ends {
+				t.Errorf("ended %v, want %v", ended, tc.ends)
+			}
+			if !tc.ends && (next == 0 || next > s.heartbeatTicks) {
+				t.Errorf("looked at again after %d ticks", next)
+			}
+		})
+	}
+	s := newTestShard(t, Options{})
+	s.wall -= 5
+	s.r.started = s.r.started.Add(-Tick)
+	s.tick()
+	if d := wallTick(time.Now()) - s.wall; d > 5 {
+		t.Errorf("the wall clock is %d ticks behind after a look at it", d)
 	}
 }

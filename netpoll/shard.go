@@ -46,7 +46,8 @@ type Shard struct {
 
 	wheel     *wheel
 	due       func(slot uint32)
-	real, now uint32 // ticks: wheel and expiry, and the stall-free clock
+	real, now uint32 // ticks: of the wheel, and stall-free
+	wall      uint32 // ticks by which tokens expire
 
 	logs      [logCount]broadcastLog
 	tail      [logCount]uint64 // no blocked connection's backlog begins before it; noTail when none is blocked
@@ -91,7 +92,7 @@ func newShard(r *Reactor, idx int, loop gnet.EventLoop) *Shard {
 	real := uint32(time.Since(r.started) / Tick)
 	s := &Shard{
 		r: r, opt: &r.opt, idx: idx, loop: loop, wakeFD: -1,
-		wheel: newWheel(real), real: real, now: real,
+		wheel: newWheel(real), real: real, now: real, wall: wallTick(time.Now()),
 		uring:   r.takeRing(),
 		held:    make(map[*Conn][]byte),
 		decoder: codec.NewDecoder(codec.DecoderOptions{MaxMessage: r.opt.MaxMessage, Binary: r.opt.Binary}),

@@ -211,7 +211,7 @@ func (s *Shard) openConn(c *Conn, deflate bool, expires time.Time) {
 	c.state = stateOpen
 	c.since = s.now
 	if !expires.IsZero() {
-		c.expires = s.r.tickOf(expires)
+		c.expires = expiryOf(expires)
 	}
 	if after := s.judgeOpen(c); after > 0 {
 		s.schedule(c, after)

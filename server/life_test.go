@@ -201,6 +201,9 @@ func TestPartOfARequestDoesNotHoldUpTheEnd(t *testing.T) {
 			stuck.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
 			stuck.response()
 			stuck.send(part)
+			if name == "left" {
+				stuck.response()
+			}
 			waitFor(t, "the part", func() bool { return answering() == 1 })
 			stopped := make(chan error, 1)
 			go func() { stopped <- r.stop() }()
