@@ -41,10 +41,12 @@ func TestJWTSessions(t *testing.T) {
 		return m
 	}
 	good := sign(jwt.SigningMethodHS256, []byte(secret), claims())
+	early := time.Now().Add(2 * time.Second).Unix() // by a clock that is ahead of ours
 	for _, lines := range [][]string{
 		{"/ws?token=" + good},
 		{"/ws", "Authorization: Bearer " + good},
 		{"/ws", "Sec-WebSocket-Protocol: bearer, " + good},
+		{"/ws?token=" + sign(jwt.SigningMethodHS256, []byte(secret), claims("iat", early, "nbf", early))},
 	} {
 		c := dialRaw(t, r)
 		c.send(request(lines[0], lines[1:]...))

@@ -105,7 +105,7 @@ type JWT struct {
 	PublicKeyFile string        `key:"public-key-file" help:"PEM file with the public key (or certificate) of RS, PS, ES and EdDSA tokens."`
 	Issuer        string        `key:"issuer" alias:"auth.jwt.iss" help:"The iss claim must be this; empty means that any will do."`
 	Audience      []string      `key:"audience" alias:"auth.jwt.aud" help:"The aud claim must contain one of these; empty means that any will do."`
-	Leeway        time.Duration `key:"leeway" default:"0s" min:"0s" max:"10m" help:"Clock difference allowed when times in a token are judged."`
+	Leeway        time.Duration `key:"leeway" default:"5s" min:"0s" max:"10m" help:"Clock difference to the issuer that is allowed when times in a token are judged: a token that was issued a moment ago is not refused for a clock that is behind. Sessions end as much later."`
 	UserClaim     string        `key:"user-claim" default:"sub" help:"The claim that holds the user."`
 	Algorithms    []string      `key:"algorithms" allowed:"HS256|HS384|HS512|RS256|RS384|RS512|PS256|PS384|PS512|ES256|ES384|ES512|EdDSA" help:"Signature algorithms accepted; empty means every one that fits the key."`
 }
