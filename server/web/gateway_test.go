@@ -39,7 +39,7 @@ type fakeGateway struct {
 	handshakes []time.Time
 	received   []webtest.Message
 	sessions   map[*fakeSession]struct{}
-	status     int  // refuses handshakes when it is not 0
+	status     int  // refuses requests when it is not 0
 	deaf       bool // does not read
 	hearing    *sync.Cond
 }
@@ -127,7 +127,7 @@ func (g *fakeGateway) serve(w http.ResponseWriter, r *http.Request) {
 	status := g.status
 	g.mu.Unlock()
 	if status != 0 {
-		w.WriteHeader(status)
+		refuse(w, status)
 		return
 	}
 	if token(r) != testToken {
@@ -158,12 +158,19 @@ func (g *fakeGateway) servePlain(w http.ResponseWriter, r *http.Request) {
 	g.mu.Unlock()
 	switch {
 	case status != 0:
-		w.WriteHeader(status)
+		refuse(w, status)
 	case token(r) != testToken:
 		w.WriteHeader(http.StatusUnauthorized)
 	default:
 		w.WriteHeader(http.StatusBadRequest)
 	}
+}
+
+func refuse(w http.ResponseWriter, status int) {
+	if status == webtest.HangUp {
+		panic(http.ErrAbortHandler) // closes the connection
+	}
+	w.WriteHeader(status)
 }
 
 // token finds the token of a handshake at each of the places it may be.

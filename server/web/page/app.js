@@ -213,9 +213,9 @@ function closeText(code, reason) {
 
 let socket = null;
 let manual = false;
-let refused = 0; // attempts in a row that did not open
+let answered = 0; // the last status that explained a refusal, 0 for none
 let delay = FIRST_DELAY_MS;
-let retry = null; // {timer, ticker, due} while waiting
+let retry = null; // {timer, ticker, over} while waiting; over aborts what ends with the wait
 
 class InputError extends Error {
   constructor(field, message) {
@@ -256,6 +256,12 @@ function base64url(text) {
   return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
+// startAfresh forgets the attempts so far: the next failure is a first one.
+function startAfresh() {
+  answered = 0;
+  delay = FIRST_DELAY_MS;
+}
+
 function connect() {
   if (socket && socket.readyState <= WebSocket.OPEN) {
     log("info", socket.readyState === WebSocket.OPEN ? "Already connected." : "Already connecting.");
@@ -286,8 +292,7 @@ function connect() {
   };
   candidate.addEventListener("open", current(() => {
     opened = true;
-    refused = 0;
-    delay = FIRST_DELAY_MS;
+    startAfresh();
     const protocol = candidate.protocol ? ` (${candidate.protocol})` : "";
     setStatus("open", "Connected");
     log("info", `Connected${protocol}`);
@@ -331,7 +336,8 @@ function closed(event, opened, to) {
   }
   log("warn", what);
   scheduleRetry(what);
-  if (!opened && ++refused === 1) explainRefusal(to);
+  // Each time: an overload may end in a token that has run out meanwhile.
+  if (!opened) explainRefusal(to, retry.over.signal);
 }
 
 // stop ends the attempts for good, with the reason.
@@ -352,39 +358,44 @@ function scheduleRetry(what) {
     element("countdown").textContent = `Reconnecting in ${left} s`;
   };
   show();
-  retry = { timer: setTimeout(connect, wait), ticker: setInterval(show, 250) };
+  retry = { timer: setTimeout(connect, wait), ticker: setInterval(show, 250), over: new AbortController() };
 }
 
 function cancelRetry() {
   if (!retry) return;
   clearTimeout(retry.timer);
   clearInterval(retry.ticker);
+  retry.over.abort();
   retry = null;
 }
 
 // explainRefusal asks the endpoint by plain HTTP, with the same token, because
 // a browser does not tell a page with which status a handshake was refused.
 // The endpoint looks at the token before it misses the Upgrade header, so the
-// answer is the one that the handshake got.
-async function explainRefusal({ url, protocols, token }) {
+// answer is the one that the handshake got. An answer that comes after the wait
+// is dropped: by then another token may be on its way.
+async function explainRefusal({ url, protocols, token }, signal) {
   const plain = new URL(url);
   plain.protocol = plain.protocol === "wss:" ? "https:" : "http:";
   if (plain.origin !== location.origin) return;
   const headers = protocols.includes("bearer") ? { Authorization: `Bearer ${token}` } : {};
-  let status;
+  let status = 0;
   try {
-    ({ status } = await fetch(plain, { headers, cache: "no-store", redirect: "manual" }));
+    ({ status } = await fetch(plain, { headers, cache: "no-store", redirect: "manual", signal }));
   } catch {
-    return; // Nobody answers: the retries say so.
+    // Nobody answers: the retries say so.
   }
+  if (signal.aborted) return;
+  const known = status === answered;
+  answered = status;
   const why = {
     401: "the gateway does not accept this token.",
     403: "the gateway does not accept this page's origin or this user.",
     404: "there is no WebSocket endpoint at this address.",
   }[status];
-  if (why && retry) {
+  if (why) {
     stop(`Refused with ${status}`, why);
-  } else if (status >= 500 || status === 429) {
+  } else if (!known && (status >= 500 || status === 429)) {
     log("warn", `The gateway answers ${status}.`);
   }
 }
@@ -581,6 +592,7 @@ element("composer").addEventListener("submit", (event) => {
 
 element("connection").addEventListener("submit", (event) => {
   event.preventDefault();
+  startAfresh();
   connect();
 });
 element("close").addEventListener("click", closeByUser);

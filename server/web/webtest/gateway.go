@@ -2,6 +2,9 @@ package webtest
 
 import "time"
 
+// HangUp is the status of a gateway that answers nothing.
+const HangUp = -1
+
 // Gateway is what a page is driven against. A hook that is nil is something
 // this gateway cannot do; the tests that need it are left out of the suite.
 type Gateway struct {
@@ -18,7 +21,8 @@ type Gateway struct {
 	Handshakes func() []time.Time
 	// Received is what the sessions sent, in order of arrival.
 	Received func() []Message
-	// Refuse answers every request to the endpoint with a status; 0 ends it.
+	// Refuse answers every request to the endpoint with a status, or hangs up
+	// on it if that is [HangUp]; 0 ends it.
 	Refuse func(status int)
 	// Close closes every session with a code.
 	Close func(code int, reason string)

@@ -160,15 +160,88 @@ func testRefusedToken(t *testing.T, b *Browser, g *Gateway) {
 	}
 }
 
+func testRefusedAgain(t *testing.T, b *Browser, g *Gateway) {
+	p := b.Open(t, g.URL, WithClock())
+	for i, token := range []string{"wrong", "wrong as well"} {
+		p.Click("clear")
+		p.Fill("token", token)
+		p.Click("connect")
+		Eventually(t, "the attempt was refused", func() bool { return len(g.Handshakes()) == i+1 })
+		p.WaitState(StateClosed)
+		expect(t, "status", p.Text("status"), "Refused with 401")
+		p.WaitLog("the reason", contains("warn", "does not accept this token"))
+		expectQuiet(t, p, g, i+1)
+	}
+}
+
+func testRefusedLater(t *testing.T, b *Browser, g *Gateway) {
+	for name, first := range map[string]int{"overloaded": 503, "away": HangUp} {
+		t.Run(name, func(t *testing.T) {
+			g.Refuse(0)
+			p := openAndConnect(t, b, g, WithClock())
+			Eventually(t, "the session is there", func() bool { return g.Sessions() == 1 })
+			handshakes := len(g.Handshakes())
+			g.Refuse(first)
+			g.Cut()
+			p.WaitState(StateWaiting)
+			p.Clock().Advance(time.Second)
+			waitExplained(p, 1)
+			expect(t, "state", p.State(), StateWaiting)
+			g.Refuse(401)
+			p.Clock().Advance(2 * time.Second)
+			Eventually(t, "the token was refused", func() bool { return len(g.Handshakes()) == handshakes+2 })
+			p.WaitState(StateClosed)
+			expect(t, "status", p.Text("status"), "Refused with 401")
+			p.WaitLog("the reason", contains("warn", "does not accept this token"))
+			expectQuiet(t, p, g, handshakes+2)
+		})
+	}
+}
+
+// waitExplained waits until the page has asked n times why it was refused, and
+// each time learnt it, or that nobody answers.
+func waitExplained(p *Page, n int) {
+	p.t.Helper()
+	p.Eventually(fmt.Sprintf("%d refusals are explained", n), fmt.Sprintf(
+		`performance.getEntriesByType("resource").filter((entry) => entry.initiatorType === "fetch").length === %d`, n))
+}
+
 func testOverloaded(t *testing.T, b *Browser, g *Gateway) {
 	g.Refuse(503)
 	p := b.Open(t, g.URL, WithClock())
 	p.Click("connect")
 	p.WaitLog("the answer", hasText("The gateway answers 503."))
 	expect(t, "state", p.State(), StateWaiting)
-	g.Refuse(0)
 	p.Clock().Advance(time.Second)
+	waitExplained(p, 2)
+	g.Refuse(429)
+	p.Clock().Advance(2 * time.Second)
+	p.WaitLog("another answer", hasText("The gateway answers 429."))
+	same := 0
+	for _, entry := range p.Log() {
+		if entry.Text == "The gateway answers 503." {
+			same++
+		}
+	}
+	expect(t, "warnings of the same answer", same, 1)
+	g.Refuse(0)
+	p.Clock().Advance(4 * time.Second)
 	p.WaitState(StateOpen)
+}
+
+func testAskedAnew(t *testing.T, b *Browser, g *Gateway) {
+	g.Refuse(503)
+	p := b.Open(t, g.URL, WithClock())
+	p.Click("connect")
+	p.WaitState(StateWaiting)
+	p.Clock().Advance(time.Second)
+	Eventually(t, "the second attempt was refused", func() bool { return len(g.Handshakes()) == 2 })
+	p.WaitState(StateWaiting)
+	expect(t, "delays of the page's own attempts", fmt.Sprint(p.Clock().Pending()), "[2s]")
+	p.Click("connect")
+	Eventually(t, "the user's attempt was refused", func() bool { return len(g.Handshakes()) == 3 })
+	p.WaitState(StateWaiting)
+	expect(t, "delays after the user's attempt", fmt.Sprint(p.Clock().Pending()), "[1s]")
 }
 
 func testOldSocket(t *testing.T, b *Browser, g *Gateway) {
