@@ -41,7 +41,7 @@ network.`,
 				return fail(exitListen, err)
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			ctx, stop := withSignals(context.Background(), log)
+			ctx, stop := withSignals(context.Background(), log, func() {})
 			defer stop()
 			fmt.Fprintln(cmd.OutOrStdout(), "listening on "+ln.Addr().String())
 			a := &fleet.Agent{Token: token, Spawn: fleet.Spawn{Args: workerArgs}, Most: most, Log: log}

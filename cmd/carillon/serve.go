@@ -53,6 +53,7 @@ Usage:
 `
 
 func serve(cmd *cobra.Command, _ []string) error {
+	outliveReaders()
 	loaded, err := load(cmd)
 	if err != nil {
 		printNotes(cmd.ErrOrStderr(), loaded)
@@ -62,14 +63,16 @@ func serve(cmd *cobra.Command, _ []string) error {
 	if cfg.Server.Processes > 1 {
 		return superviseWorkers(cmd, loaded)
 	}
-	log := newLogger(cmd.ErrOrStderr(), cfg.Log)
+	out := newOutput(cmd.ErrOrStderr(), cfg.Log)
+	defer out.Close()
+	log := newLogger(out.Waiting(), cfg.Log)
 	logNotes(log, loaded)
 	giveBack, err := nameNode(&cfg.Server)
 	if err != nil {
 		return err
 	}
 	defer giveBack()
-	return runGateway(context.Background(), cmd, cfg, server.Options{Logger: log})
+	return runGateway(context.Background(), cmd, cfg, server.Options{Logger: log}, out.Close)
 }
 
 // nameNode gives a node that was given no id the default one, which is its own
@@ -86,8 +89,9 @@ func nameNode(s *config.Server) (giveBack func(), err error) {
 	return giveBack, nil
 }
 
-// runGateway serves until ctx ends or a signal comes, and prints the address.
-func runGateway(ctx context.Context, cmd *cobra.Command, cfg config.Config, opt server.Options) error {
+// runGateway serves until ctx ends or a signal comes, and prints the address. flush is called before a second signal
+// ends the process.
+func runGateway(ctx context.Context, cmd *cobra.Command, cfg config.Config, opt server.Options, flush func()) error {
 	cfg.Server.EventLoops = tuneRuntime(cfg.Server.EventLoops)
 	listening := false // OnListen is called by Run, in its goroutine
 	opt.Version = buildVersion()
@@ -99,7 +103,7 @@ func runGateway(ctx context.Context, cmd *cobra.Command, cfg config.Config, opt 
 	if err != nil {
 		return configError(err)
 	}
-	ctx, stop := withSignals(ctx, opt.Logger)
+	ctx, stop := withSignals(ctx, opt.Logger, flush)
 	defer stop()
 	err = srv.Run(ctx)
 	switch {

@@ -81,23 +81,38 @@ func (b *logBuffer) waitFor(t *testing.T, text string) {
 // startServe runs carillon serve on a free port until the test ends, and waits for its address.
 func startServe(t *testing.T, args ...string) *process {
 	t.Helper()
+	cmd := serveCommand(t, args...)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: cmd, log: newLogBuffer(stderr)}
+	p.start()
+	return p
+}
+
+// serveCommand is carillon serve that does not run yet. It ends with the test.
+func serveCommand(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "carillon", append([]string{"serve"}, args...)...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // no setting of whoever runs the tests
+	return cmd
+}
+
+// start starts the process and waits for its address.
+func (p *process) start() {
+	t, cmd := p.t, p.cmd
+	t.Helper()
 	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: cmd, log: newLogBuffer(stderr)}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
@@ -108,7 +123,6 @@ func startServe(t *testing.T, args ...string) *process {
 		t.Fatalf("standard output: got %q", line)
 	}
 	p.addr = addr
-	return p
 }
 
 func (p *process) signal(sig syscall.Signal) {
@@ -176,6 +190,7 @@ func TestServeEndsOnSecondSignal(t *testing.T) {
 		p.log.waitFor(t, "draining")
 		p.signal(sig)
 		p.wantExit(want)
+		p.log.waitFor(t, "second signal, ending at once")
 	}
 }
 

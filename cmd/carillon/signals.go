@@ -8,11 +8,14 @@ import (
 	"syscall"
 )
 
-// withSignals is a context that ends at the first SIGINT or SIGTERM. A second one ends the process at once. stop gives
-// signals back to their default.
-func withSignals(parent context.Context, log *slog.Logger) (ctx context.Context, stop func()) {
+// withSignals is a context that ends at the first SIGINT or SIGTERM. A second one ends the process at once, after a
+// call of flush. stop gives signals back to their default.
+func withSignals(parent context.Context, log *slog.Logger, flush func()) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(parent)
-	ignore := onSignals(log, cancel, func(code exitCode) { os.Exit(int(code)) }, syscall.SIGINT, syscall.SIGTERM)
+	ignore := onSignals(log, cancel, func(code exitCode) {
+		flush()
+		os.Exit(int(code))
+	}, syscall.SIGINT, syscall.SIGTERM)
 	return ctx, func() {
 		ignore()
 		cancel()

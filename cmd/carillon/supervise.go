@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -29,9 +28,7 @@ const (
 // superviseWorkers runs server.processes workers on one port until a signal comes.
 func superviseWorkers(cmd *cobra.Command, loaded *config.Loaded) error {
 	cfg := loaded.Config
-	out := supervise.NewOutput(cmd.ErrOrStderr(), func(w io.Writer, lines uint64) {
-		newLogger(w, cfg.Log).Warn("log lines dropped, because nobody read standard error", "lines", lines)
-	})
+	out := newOutput(cmd.ErrOrStderr(), cfg.Log)
 	defer out.Close()
 	log := newLogger(out, cfg.Log)
 	logNotes(log, loaded)

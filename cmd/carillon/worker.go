@@ -36,6 +36,7 @@ func newWorker() *cobra.Command {
 
 // work serves until the supervisor closes standard input, or dies, or a signal comes.
 func work(cmd *cobra.Command, _ []string) error {
+	outliveReaders()
 	_ = os.WriteFile("/proc/self/comm", []byte(cmd.Root().Name()), 0) // else Linux has it from the path, see program
 	var a assignment
 	in := cmd.InOrStdin()
@@ -54,5 +55,5 @@ func work(cmd *cobra.Command, _ []string) error {
 	logTo := os.NewFile(supervise.LogFD, "log")
 	defer logTo.Close()
 	log := newLogger(logTo, a.Config.Log).With(workerAttr, a.Config.Server.NodeID)
-	return runGateway(ctx, cmd, a.Config, server.Options{Logger: log, Owner: a.Owner})
+	return runGateway(ctx, cmd, a.Config, server.Options{Logger: log, Owner: a.Owner}, func() {})
 }

@@ -3,6 +3,7 @@ package supervise
 import (
 	"bytes"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,7 +18,7 @@ const (
 	patience = time.Second
 )
 
-// Output is where the lines of all workers meet. Each batch of whole lines leaves
+// Output is where the lines of all workers, or those of a process without any, meet. Each batch of whole lines leaves
 // in one write. A reader that is slow slows the writers down; one that has stopped
 // costs lines, which are counted.
 type Output struct {
@@ -25,6 +26,7 @@ type Output struct {
 	dropping func(w io.Writer, lines uint64)
 	batches  chan []byte
 	closing  chan struct{}
+	once     sync.Once // of closing
 	done     chan struct{}
 	stuck    atomic.Bool // nothing moves: no batch waits any more
 	dropped  atomic.Uint64
@@ -73,12 +75,23 @@ func (o *Output) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
+// Waiting is a Writer that copies whole lines and waits as Put does: for a process
+// without workers, all of whose lines are its own and whose bursts are to arrive.
+func (o *Output) Waiting() io.Writer { return waiting{o} }
+
+type waiting struct{ o *Output }
+
+func (w waiting) Write(lines []byte) (int, error) {
+	w.o.Put(bytes.Clone(lines))
+	return len(lines), nil
+}
+
 func (o *Output) drop(lines []byte) { o.dropped.Add(uint64(bytes.Count(lines, newline))) }
 
 // Close writes what waits and ends the output, after the last Put and Write. It
-// gives up when nothing moves for a while.
+// gives up when nothing moves for a while. Any goroutine, also more than once.
 func (o *Output) Close() {
-	close(o.closing)
+	o.once.Do(func() { close(o.closing) })
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for {

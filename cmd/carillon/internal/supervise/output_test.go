@@ -85,9 +85,17 @@ func TestOutputKeepsLinesWhole(t *testing.T) {
 	}
 }
 
-// TestOutputWaitsForASlowReader has a reader that takes a batch now and then: nothing is lost.
+// TestOutputWaitsForASlowReader has a reader that takes a batch now and then: nothing is lost,
+// whether workers wait for it or a process without any.
 func TestOutputWaitsForASlowReader(t *testing.T) {
 	t.Parallel()
+	for _, put := range []func(*Output, []byte){(*Output).Put, func(o *Output, lines []byte) { _, _ = o.Waiting().Write(lines) }} {
+		waitsForASlowReader(t, put)
+	}
+}
+
+func waitsForASlowReader(t *testing.T, put func(*Output, []byte)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		o := NewOutput(w, note)
@@ -107,8 +115,9 @@ func TestOutputWaitsForASlowReader(t *testing.T) {
 		}()
 		const want = 3 * queuedBatches
 		for range want {
-			o.Put([]byte("line\n"))
+			put(o, []byte("line\n"))
 		}
+		o.Close()
 		o.Close()
 		_ = w.Close()
 		if got := <-lines; got != want {
