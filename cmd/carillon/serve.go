@@ -42,10 +42,11 @@ all of them need a Redis and a RabbitMQ. A worker that dies is started again,
 after 200 ms at first and 30 s at most; one that finds the configuration
 invalid or can not listen ends them all, and so does it when none serves within
 a minute of the start. The address is printed when all workers serve. A signal
-to the supervisor drains all workers at once, SIGHUP too; a signal to a worker
-drains that one, which is then started again. When the supervisor dies its
-workers drain. Every worker has its own metrics: admin.listen stands for N
-ports, one after the other; on the shared port some worker answers.
+to the supervisor drains all workers at once; so does SIGHUP, which never counts
+as a second signal and does nothing under nohup. A signal to a worker drains
+that one, which is then started again. When the supervisor dies its workers
+drain. Every worker has its own metrics: admin.listen stands for N ports, one
+after the other; on the shared port some worker answers.
 
 Usage:
   carillon serve [--config file] [--key=value ...]

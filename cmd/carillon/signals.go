@@ -22,19 +22,28 @@ func withSignals(parent context.Context, log *slog.Logger, flush func()) (ctx co
 	}
 }
 
-// onSignals calls first at the first of the signals, and second at each further one, with the code to exit with. stop
-// gives signals back to their default.
+// onSignals calls first at the first of the signals, and second at each further one, with the code to exit with. SIGHUP
+// calls first as well, but does not count: a terminal that goes sends several. Where it is ignored, as under nohup, it
+// stays so. stop gives signals back to their default.
 func onSignals(log *slog.Logger, first func(), second func(exitCode), which ...os.Signal) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
-	signal.Notify(signals, which...)
+	for _, sig := range which {
+		if sig == syscall.SIGHUP && signal.Ignored(sig) {
+			continue
+		}
+		signal.Notify(signals, sig)
+	}
 	go func() {
-		for n := 0; ; n++ {
+		for counted := 0; ; {
 			select {
 			case <-done:
 				return
 			case sig := <-signals:
-				if n > 0 {
+				if sig != syscall.SIGHUP {
+					counted++
+				}
+				if counted > 1 {
 					log.Error("second signal, ending at once", "signal", sig.String())
 					second(exitSignal + exitCode(sig.(syscall.Signal)))
 					continue

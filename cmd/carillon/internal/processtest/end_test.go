@@ -3,6 +3,7 @@ package processtest
 import (
 	"context"
 	"net"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,6 +72,52 @@ func TestProcessesDrainWhenAllGetTheSignal(t *testing.T) {
 	waitFor(t, "close 1001 everywhere", func() bool {
 		return !slices.ContainsFunc(clients, func(c *client) bool { return !c.closedWith(websocket.CloseGoingAway) })
 	})
+}
+
+// TestProcessesDrainWhenTheTerminalGoes does what a terminal that is closed does: SIGHUP comes twice, from the shell and
+// from the kernel. A SIGTERM behind them is the first that counts.
+func TestProcessesDrainWhenTheTerminalGoes(t *testing.T) {
+	t.Parallel()
+	s := supervise(t, 2, "--websocket.close-timeout=1m", "--server.shutdown-timeout=10m")
+	c := s.connect(1)[0]
+	s.silent()
+	for n := 1; n <= 2; n++ {
+		s.signal(syscall.SIGHUP)
+		waitFor(t, "the signal", func() bool { return strings.Count(s.log.String(), "msg=signal signal=hangup") == n })
+	}
+	waitFor(t, "close 1001", func() bool { return c.closedWith(websocket.CloseGoingAway) })
+	s.signal(syscall.SIGTERM)
+	waitFor(t, "the signal", func() bool { return strings.Contains(s.log.String(), "msg=signal signal=terminated") })
+	if s.ended() || strings.Contains(s.log.String(), "second signal") {
+		t.Error("it did not go on draining")
+	}
+	s.signal(syscall.SIGTERM)
+	s.wantExit(143)
+}
+
+// TestProcessesUnderNohup wants SIGHUP to change nothing where it is ignored.
+func TestProcessesUnderNohup(t *testing.T) {
+	t.Parallel()
+	s := command(t, 2)
+	nohup, err := exec.LookPath("nohup")
+	if err != nil {
+		t.Skip(err)
+	}
+	s.cmd.Path, s.cmd.Args = nohup, append([]string{"nohup"}, s.cmd.Args...)
+	s.start()
+	s.awaitAddress()
+	s.awaitReady()
+	c := s.connect(1)[0]
+	s.signal(syscall.SIGHUP)
+	if err := syscall.Kill(s.pid(1), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(syscall.SIGTERM) // of two signals that wait, the kernel delivers the lower number first
+	s.wantExit(0)
+	waitFor(t, "the end of the session", c.over)
+	if !c.closedWith(websocket.CloseGoingAway) || strings.Contains(s.log.String(), "signal=hangup") || !strings.Contains(s.log.String(), "signal=terminated") {
+		t.Errorf("it did not end by SIGTERM: %v", c.err)
+	}
 }
 
 // TestProcessesLeaveTheTerminalToTheSupervisor does what Ctrl-C does: a signal to the foreground process group.
