@@ -39,14 +39,15 @@ to standard error.
 With --processes N a supervisor runs N workers on the one port. Each is a node
 of the cluster, ID-1 to ID-N, with its own limits (of open files, too), and
 all of them need a Redis and a RabbitMQ. A worker that dies is started again,
-after 200 ms at first and 30 s at most; one that finds the configuration
-invalid or can not listen ends them all, and so does it when none serves within
-a minute of the start. The address is printed when all workers serve. A signal
-to the supervisor drains all workers at once; so does SIGHUP, which never counts
-as a second signal and does nothing under nohup. A signal to a worker drains
-that one, which is then started again. When the supervisor dies its workers
-drain. Every worker has its own metrics: admin.listen stands for N ports, one
-after the other; on the shared port some worker answers.
+after 200 ms at first and 30 s at most. Until all have served, one that finds
+the configuration invalid or can not listen ends them all, and so does it when
+none serves within a minute of the start. The address is printed when all
+workers serve. A signal to the supervisor drains all workers at once; so does
+SIGHUP, which never counts as a second signal and does nothing under nohup. A
+signal to a worker drains that one, which is then started again. When the
+supervisor dies its workers drain. Every worker has its own metrics:
+admin.listen stands for N ports, one after the other; on the shared port some
+worker answers.
 
 Usage:
   carillon serve [--config file] [--key=value ...]

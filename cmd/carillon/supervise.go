@@ -80,7 +80,7 @@ func judge(cfg config.Config) error {
 	return configError(err)
 }
 
-// isFinal tells of exits that say that starting again would not help.
+// isFinal tells of exits that say, as long as not all workers have served, that starting again would not help.
 func isFinal(e supervise.Exit) bool {
 	return e.Signal == 0 && (e.Code == int(exitConfig) || e.Code == int(exitListen))
 }

@@ -200,6 +200,31 @@ func TestProcessesEndWhenOneCanNotListen(t *testing.T) {
 	}
 }
 
+// TestProcessesWaitForAPortThatIsTakenLater has a stranger take the port of a worker's admin endpoints while the worker is
+// down: the others go on, and it comes back when the port is free.
+func TestProcessesWaitForAPortThatIsTakenLater(t *testing.T) {
+	t.Parallel()
+	s := supervise(t, 2)
+	_ = syscall.Kill(s.pid(2), syscall.SIGKILL)
+	var ln net.Listener
+	waitFor(t, "the port", func() (ok bool) {
+		var err error
+		ln, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(s.admin+1))
+		return err == nil
+	})
+	defer ln.Close()
+	waitFor(t, "a failed start", func() bool {
+		return s.ended() || strings.Contains(s.log.String(), `msg="worker ended, starting it again" worker=`+s.worker(2)+` how="exit code 4"`)
+	})
+	if _, err := s.get(1, "/readyz"); err != nil {
+		t.Errorf("the other worker: %v", err)
+	}
+	_ = ln.Close()
+	waitFor(t, "its second start", func() bool { return s.ended() || len(s.pids()[s.worker(2)]) == 2 })
+	s.signal(syscall.SIGTERM)
+	s.wantExit(0)
+}
+
 // TestProcessesAreStartedAgainAndAgain kills one worker as often as it serves, and wants longer and longer delays.
 func TestProcessesAreStartedAgainAndAgain(t *testing.T) {
 	t.Parallel()

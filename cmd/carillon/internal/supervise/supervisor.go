@@ -32,7 +32,9 @@ type Options struct {
 	// Start starts worker number i, counted from 0. Any goroutine.
 	Start func(i int) (Process, error)
 	// Final tells of an exit that starting again would not change: then every
-	// worker is ended. A worker that could not be started is not asked about.
+	// worker is ended. A worker that could not be started is not asked about, nor
+	// is any once all have served: they could do so with what they were given, so
+	// that what keeps one from it later may pass, and the others have clients.
 	Final func(Exit) bool
 	// OnServing is called once, when all workers serve for the first time.
 	OnServing func()
@@ -68,7 +70,8 @@ type supervisor struct {
 }
 
 // Run runs the workers until ctx ends and they have drained, all at once. It also
-// ends them when one of them ends in a final way, or none comes to serve. When
+// ends them when one of them ends in a final way before all have served, or none
+// comes to serve. When
 // kill is closed, which is to be after the end of ctx, they are killed. It returns
 // when all have ended.
 func Run(ctx context.Context, kill <-chan struct{}, opt Options) Outcome {
@@ -115,7 +118,7 @@ func (s *supervisor) tend(ctx context.Context, i int) {
 				s.ended(exit, log)
 			}
 			return
-		case ran && s.opt.Final(exit):
+		case ran && !s.haveServed() && s.opt.Final(exit):
 			log.Error("worker ended, and starting it again would not help: ending all", "how", exit.String(), "lived", lived.Round(time.Millisecond))
 			s.stop(&FinalError{exit})
 			return
@@ -182,6 +185,13 @@ func (s *supervisor) setServing(i int, serves bool) {
 	if complete {
 		s.opt.OnServing()
 	}
+}
+
+// haveServed tells whether all have served at the same time.
+func (s *supervisor) haveServed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.complete
 }
 
 // ended notes how a worker ended that was told to.

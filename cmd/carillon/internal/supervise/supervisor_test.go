@@ -112,7 +112,7 @@ func TestRunStartsAgainWithBackoff(t *testing.T) {
 func TestRunEndsOnFinalExit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		sc := run(t, []string{"a", "b"}, serves)
+		sc := run(t, []string{"a", "b"}, func(_ int, s start) bool { return s.worker == 1 || serves(0, s) })
 		time.Sleep(time.Minute)
 		sc.of(1)[0].end(Exit{Code: 3})
 		out := <-sc.result
@@ -125,6 +125,40 @@ func TestRunEndsOnFinalExit(t *testing.T) {
 		}
 		if len(sc.of(0)) != 1 || sc.of(0)[0].drained.IsZero() {
 			t.Error("the other worker was not drained")
+		}
+	})
+}
+
+// TestRunEndsNobodyOnceAllServed has a worker whose starts fail for a while, in a way that is final at first, while the
+// other one goes on.
+func TestRunEndsNobodyOnceAllServed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const failures = 5
+		sc := run(t, []string{"a", "b"}, func(n int, s start) bool {
+			if s.worker == 1 && 0 < n && n <= failures {
+				s.end(Exit{Code: 3})
+				return true
+			}
+			return serves(n, s)
+		})
+		time.Sleep(time.Minute)
+		sc.of(1)[0].end(Exit{Signal: syscall.SIGKILL})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		starts := sc.of(1)
+		if len(starts) != failures+2 {
+			t.Fatalf("got %d starts, want %d", len(starts), failures+2)
+		}
+		if first, last := starts[2].at.Sub(starts[1].at), starts[failures+1].at.Sub(starts[failures].at); last < 4*first {
+			t.Errorf("delays: got %v at first and %v at last, want a backoff", first, last)
+		}
+		if len(sc.of(0)) != 1 || !sc.of(0)[0].drained.IsZero() {
+			t.Error("the other worker was ended")
+		}
+		sc.drain()
+		if out := <-sc.result; out.Err != nil || len(out.Exits) != 2 {
+			t.Errorf("got %+v", out)
 		}
 	})
 }
