@@ -36,6 +36,9 @@ type Options struct {
 	Version string
 	// Verifier replaces the one that auth.mode names.
 	Verifier auth.Verifier
+	// PublicKeyPEM is the content of auth.jwt.public-key-file, for those who have
+	// read it already. Without it, New reads the file.
+	PublicKeyPEM []byte
 	// Presence and Bus replace those that the configuration names. They are closed
 	// with the server.
 	Presence cluster.Presence
@@ -105,12 +108,19 @@ func New(cfg config.Config, opt Options) (*Server, error) {
 	s.handlerCtx, s.stopHandlers = context.WithCancel(context.Background())
 	s.workers = newWorkers(cfg.WebSocket.HandlerQueue, cfg.WebSocket.HandlerBacklog, s.runJob)
 	if s.verifier == nil {
-		var err error
-		s.verifier, err = auth.New(string(cfg.Auth.Mode), cfg.Auth.Tokens, auth.JWTOptions{
+		jwt := auth.JWTOptions{
 			Secret: []byte(cfg.Auth.JWT.Secret), PublicKeyFile: cfg.Auth.JWT.PublicKeyFile, Issuer: cfg.Auth.JWT.Issuer,
 			Audience: cfg.Auth.JWT.Audience, Leeway: cfg.Auth.JWT.Leeway, UserClaim: cfg.Auth.JWT.UserClaim,
 			Algorithms: cfg.Auth.JWT.Algorithms,
-		})
+		}
+		if len(opt.PublicKeyPEM) > 0 {
+			jwt.PublicKeyPEM, jwt.PublicKeyFile = opt.PublicKeyPEM, ""
+		}
+		var err error
+		s.verifier, err = auth.New(string(cfg.Auth.Mode), cfg.Auth.Tokens, jwt)
+		if err != nil && len(opt.PublicKeyPEM) > 0 {
+			err = fmt.Errorf("%s: %w", cfg.Auth.JWT.PublicKeyFile, err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("auth: %w", err)
 		}

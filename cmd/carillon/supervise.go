@@ -32,7 +32,11 @@ func superviseWorkers(cmd *cobra.Command, loaded *config.Loaded) error {
 	defer out.Close()
 	log := newLogger(out, cfg.Log)
 	logNotes(log, loaded)
-	if err := judge(cfg); err != nil {
+	key, err := readKey(cfg.Auth)
+	if err != nil {
+		return configError(err)
+	}
+	if err := judge(cfg, key); err != nil {
 		return err
 	}
 	port, release, err := netpoll.HoldPort(cfg.Server.Address, cfg.Server.Port, cfg.Server.ReusePort)
@@ -47,7 +51,7 @@ func superviseWorkers(cmd *cobra.Command, loaded *config.Loaded) error {
 	}
 	defer giveBack()
 
-	team := newTeam(cfg, out)
+	team := newTeam(cfg, key, out)
 	ctx, drain := context.WithCancel(context.Background())
 	defer drain()
 	kill := make(chan struct{})
@@ -74,9 +78,21 @@ func superviseWorkers(cmd *cobra.Command, loaded *config.Loaded) error {
 	return verdict(outcome)
 }
 
+// readKey reads the public key of tokens, once for all workers that there will be.
+func readKey(cfg config.Auth) ([]byte, error) {
+	if cfg.Mode != config.AuthJWT || cfg.JWT.PublicKeyFile == "" {
+		return nil, nil
+	}
+	key, err := os.ReadFile(cfg.JWT.PublicKeyFile)
+	if err == nil && len(key) == 0 {
+		err = fmt.Errorf("auth: %s: empty", cfg.JWT.PublicKeyFile)
+	}
+	return key, err
+}
+
 // judge finds what only the server can judge, such as the content of a key file, before there are workers to find it.
-func judge(cfg config.Config) error {
-	_, err := server.New(cfg, server.Options{Logger: slog.New(slog.DiscardHandler)})
+func judge(cfg config.Config, key []byte) error {
+	_, err := server.New(cfg, server.Options{Logger: slog.New(slog.DiscardHandler), PublicKeyPEM: key})
 	return configError(err)
 }
 

@@ -22,13 +22,14 @@ type team struct {
 	names   []string
 	configs []config.Config
 	owner   string
+	key     []byte // of tokens, see assignment
 	out     *supervise.Output
 	address atomic.Pointer[string] // the line that one of them has printed
 }
 
 // newTeam gives every worker its share of the configuration.
-func newTeam(cfg config.Config, out *supervise.Output) *team {
-	t := &team{owner: rand.Text(), out: out}
+func newTeam(cfg config.Config, key []byte, out *supervise.Output) *team {
+	t := &team{owner: rand.Text(), key: key, out: out}
 	n := cfg.Server.Processes
 	for i := range n {
 		c := cfg
@@ -56,7 +57,7 @@ func countUp(address string, i int) string {
 // start starts worker i.
 func (t *team) start(i int) (supervise.Process, error) {
 	var input bytes.Buffer
-	if err := gob.NewEncoder(&input).Encode(assignment{t.configs[i], t.owner}); err != nil {
+	if err := gob.NewEncoder(&input).Encode(assignment{t.configs[i], t.owner, string(t.key)}); err != nil {
 		return nil, err
 	}
 	path, err := program()

@@ -64,7 +64,7 @@ func TestTeamSharesOut(t *testing.T) {
 	t.Parallel()
 	cfg := config.Default()
 	cfg.Server.NodeID, cfg.Server.Processes, cfg.Admin.Listen = "gw", 3, "[::1]:18100"
-	team := newTeam(cfg, nil)
+	team := newTeam(cfg, nil, nil)
 	if want := []string{"gw-1", "gw-2", "gw-3"}; !slices.Equal(team.names, want) {
 		t.Errorf("names: got %q, want %q", team.names, want)
 	}
@@ -79,10 +79,10 @@ func TestTeamSharesOut(t *testing.T) {
 		}
 	}
 	cfg.Server.EventLoops = 5
-	if got := newTeam(cfg, nil).configs[2].Server.EventLoops; got != 5 {
+	if got := newTeam(cfg, nil, nil).configs[2].Server.EventLoops; got != 5 {
 		t.Errorf("event loops that were asked for: got %d, want 5", got)
 	}
-	if newTeam(cfg, nil).owner == team.owner || team.owner == "" {
+	if newTeam(cfg, nil, nil).owner == team.owner || team.owner == "" {
 		t.Error("two supervisors are the same owner")
 	}
 }
@@ -102,12 +102,12 @@ func TestWorkersTextIsTold(t *testing.T) {
 	cfg := config.Default()
 	cfg.Server.NodeID, cfg.Server.Processes = "gw", 2
 	const text = "panic: \"boom\"\n\ngoroutine 1\n"
-	if got, want := string(newTeam(cfg, nil).told(1, []byte(text))), "worker=gw-2 panic: \"boom\"\nworker=gw-2 \nworker=gw-2 goroutine 1\n"; got != want {
+	if got, want := string(newTeam(cfg, nil, nil).told(1, []byte(text))), "worker=gw-2 panic: \"boom\"\nworker=gw-2 \nworker=gw-2 goroutine 1\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	cfg.Log.Format = config.LogJSON
 	var record struct{ Worker, Text string }
-	line := newTeam(cfg, nil).told(1, []byte(text))
+	line := newTeam(cfg, nil, nil).told(1, []byte(text))
 	if err := json.Unmarshal(line, &record); err != nil || record.Worker != "gw-2" || record.Text != text || strings.Count(string(line), "\n") != 1 {
 		t.Errorf("got %q, %v", line, err)
 	}

@@ -18,10 +18,13 @@ import (
 const workerCommand = "worker"
 
 // assignment is what a worker gets to do. It gets the whole configuration, so that all workers have the same, also those
-// that are started after somebody has begun to edit the file; and by a pipe, where nobody else sees its secrets.
+// that are started after somebody has begun to edit the file; and by a pipe, where nobody else sees its secrets. The key
+// of clients' tokens is there for the same reason: workers of one port have to take the same tokens. The files of
+// cluster.tls-… are read by each worker: they are between it and the services, which have their own time to change.
 type assignment struct {
-	Config config.Config
-	Owner  string // who has started it, for the cluster
+	Config    config.Config
+	Owner     string // who has started it, for the cluster
+	PublicKey string // what was in auth.jwt.public-key-file
 }
 
 func newWorker() *cobra.Command {
@@ -55,5 +58,5 @@ func work(cmd *cobra.Command, _ []string) error {
 	logTo := os.NewFile(supervise.LogFD, "log")
 	defer logTo.Close()
 	log := newLogger(logTo, a.Config.Log).With(workerAttr, a.Config.Server.NodeID)
-	return runGateway(ctx, cmd, a.Config, server.Options{Logger: log, Owner: a.Owner}, func() {})
+	return runGateway(ctx, cmd, a.Config, server.Options{Logger: log, Owner: a.Owner, PublicKeyPEM: []byte(a.PublicKey)}, func() {})
 }

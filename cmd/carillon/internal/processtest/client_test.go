@@ -28,7 +28,7 @@ type client struct {
 
 // dial opens a session and waits until it is registered.
 func (s *supervisor) dial() (*client, error) {
-	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/ws?token=Admin@123", nil)
+	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/ws?token="+s.token, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,8 @@ type supervisor struct {
 	node     string
 	n        int
 	addr     string
-	admin    int // the port of the first worker's admin endpoints
+	token    string // of clients
+	admin    int    // the port of the first worker's admin endpoints
 	database int
 	vhost    string
 	cmd      *exec.Cmd
@@ -106,7 +107,7 @@ func environ() []string {
 // command is a supervisor of n workers that does not run yet.
 func command(t testing.TB, n int, flags ...string) *supervisor {
 	t.Helper()
-	s := &supervisor{t: t, node: "gw-" + strconv.Itoa(os.Getpid()), n: n, admin: freePorts(t, n), out: &buffer{}, log: &buffer{}, done: make(chan struct{})}
+	s := &supervisor{t: t, token: "Admin@123", node: "gw-" + strconv.Itoa(os.Getpid()), n: n, admin: freePorts(t, n), out: &buffer{}, log: &buffer{}, done: make(chan struct{})}
 	args := []string{
 		"serve", "--processes=" + strconv.Itoa(n), "--server.address=127.0.0.1", "--server.port=0", "--server.node-id=" + s.node,
 		"--server.drain-window=0", "--websocket.close-timeout=500ms", "--admin.listen=127.0.0.1:" + strconv.Itoa(s.admin),

@@ -71,9 +71,8 @@ type supervisor struct {
 
 // Run runs the workers until ctx ends and they have drained, all at once. It also
 // ends them when one of them ends in a final way before all have served, or none
-// comes to serve. When
-// kill is closed, which is to be after the end of ctx, they are killed. It returns
-// when all have ended.
+// comes to serve. When kill is closed, which is to be after the end of ctx, they
+// are killed. It returns when all have ended.
 func Run(ctx context.Context, kill <-chan struct{}, opt Options) Outcome {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
