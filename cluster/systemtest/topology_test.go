@@ -46,9 +46,10 @@ func exercise(t *testing.T, a, b *process, round string) {
 	})
 	bob.alive()
 	a.pushed("broadcast", "mark "+round)
-	waitFor(t, "the mark", func() bool { m := bob.messages(); return len(m) > 0 && m[len(m)-1] == "mark "+round })
-	bob.forget()
-	ann.forget()
+	for _, c := range []*client{ann, bob} {
+		waitFor(t, "the mark", func() bool { m := c.messages(); return len(m) > 0 && m[len(m)-1] == "mark "+round })
+		c.forget()
+	}
 	a.pushed("send/user/u2", round)
 	bob.expects(round)
 	b.pushed("send/user/u1", round)
