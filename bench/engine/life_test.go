@@ -222,7 +222,7 @@ func TestServerDies(t *testing.T) {
 		srv := faulty.Start(t, faulty.Options{})
 		r := newRig(t, load(kind, srv))
 		r.connect()
-		st := r.traffic(0, 600*time.Millisecond)
+		st := r.traffic(0, 3*time.Second) // some are due after the end, however late that comes
 		r.e.sleepUntil(st.From + int64(300*time.Millisecond))
 		srv.Close()
 		r.settle(st)
