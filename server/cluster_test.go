@@ -572,3 +572,16 @@ func TestManyUsersAreLookedUpInParts(t *testing.T) {
 		t.Errorf("%d users were asked for at once, want %d", most, targetsAtOnce)
 	}
 }
+
+// TestAloneAdmitsFromTheFirstMoment: a gateway without a cluster has nothing to wait for,
+// not even until the loops that listen have been told that it has joined.
+func TestAloneAdmitsFromTheFirstMoment(t *testing.T) {
+	cfg := config.Default()
+	s, err := New(cfg, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.link.admits() {
+		t.Error("a gateway without a cluster waits for one")
+	}
+}

@@ -40,7 +40,7 @@ func newLink(s *Server, p cluster.Presence, b cluster.Bus) *link {
 
 // admits tells whether clients may connect. Loop or any goroutine.
 func (l *link) admits() bool {
-	return l.joined.Load() || l.srv.cfg.Server.StartWithoutCluster
+	return l.alone || l.joined.Load() || l.srv.cfg.Server.StartWithoutCluster
 }
 
 // ready returns why clients are not admitted.
