@@ -150,9 +150,6 @@ func newBenchSchema() *cobra.Command {
 // endSignals end a run in order: the last is what a terminal that goes sends.
 var endSignals = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// secondSignal is the exit code of a command that a second signal ended.
-func secondSignal(sig os.Signal) exitCode { return exitSignal + exitCode(sig.(syscall.Signal)) }
-
 // bench carries out a plan, shows it while it runs, and writes its reports.
 func (o *output) bench(cmd *cobra.Command, p *plan.Plan) error {
 	if err := o.check(); err != nil {
@@ -162,12 +159,7 @@ func (o *output) bench(cmd *cobra.Command, p *plan.Plan) error {
 	defer cancel()
 	kill := func() { os.Exit(int(secondSignal(syscall.SIGINT))) }
 	signals := make(chan os.Signal, 2)
-	for _, sig := range endSignals {
-		if sig == syscall.SIGHUP && signal.Ignored(sig) {
-			continue // nohup: the run shall outlive its terminal
-		}
-		signal.Notify(signals, sig)
-	}
+	notify(signals, endSignals)
 	defer signal.Stop(signals)
 	go func() {
 		for sig := range signals {

@@ -22,18 +22,24 @@ func withSignals(parent context.Context, log *slog.Logger, flush func()) (ctx co
 	}
 }
 
+// notify has signals sent to a channel, but SIGHUP where it is ignored, as under nohup: it stays so.
+func notify(to chan<- os.Signal, which []os.Signal) {
+	for _, sig := range which {
+		if sig != syscall.SIGHUP || !signal.Ignored(sig) {
+			signal.Notify(to, sig)
+		}
+	}
+}
+
+// secondSignal is the exit code of a command that a second signal ended.
+func secondSignal(sig os.Signal) exitCode { return exitSignal + exitCode(sig.(syscall.Signal)) }
+
 // onSignals calls first at the first of the signals, and second at each further one, with the code to exit with. SIGHUP
-// calls first as well, but does not count: a terminal that goes sends several. Where it is ignored, as under nohup, it
-// stays so. stop gives signals back to their default.
+// calls first as well, but does not count: a terminal that goes sends several. stop gives signals back to their default.
 func onSignals(log *slog.Logger, first func(), second func(exitCode), which ...os.Signal) (stop func()) {
 	signals := make(chan os.Signal, 2)
 	done := make(chan struct{})
-	for _, sig := range which {
-		if sig == syscall.SIGHUP && signal.Ignored(sig) {
-			continue
-		}
-		signal.Notify(signals, sig)
-	}
+	notify(signals, which)
 	go func() {
 		for counted := 0; ; {
 			select {
@@ -45,7 +51,7 @@ func onSignals(log *slog.Logger, first func(), second func(exitCode), which ...o
 				}
 				if counted > 1 {
 					log.Error("second signal, ending at once", "signal", sig.String())
-					second(exitSignal + exitCode(sig.(syscall.Signal)))
+					second(secondSignal(sig))
 					continue
 				}
 				log.Info("signal", "signal", sig.String())
