@@ -11,6 +11,26 @@ import (
 	"carillon/codec"
 )
 
+// entrance returns what admits connections whose clients have gone, one at a time.
+func entrance(t *testing.T, s *Shard) (enter func() *Conn) {
+	t.Helper()
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(pair[1]) })
+	unix.Close(pair[0])
+	return func() *Conn {
+		fd, err := unix.Dup(pair[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		gc := &fakeConn{fd: fd}
+		gc.c = s.admit(gc)
+		return gc.c
+	}
+}
+
 // TestTrimSlots: after a storm the arrays shrink to what the connections that
 // stayed need; those go on as before, and no handle of the storm names a
 // connection that comes later.
@@ -29,21 +49,7 @@ func TestTrimSlots(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newTestShard(t, Options{})
-			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer unix.Close(pair[1])
-			unix.Close(pair[0])
-			enter := func() *Conn {
-				fd, err := unix.Dup(pair[1])
-				if err != nil {
-					t.Fatal(err)
-				}
-				gc := &fakeConn{fd: fd}
-				gc.c = s.admit(gc)
-				return gc.c
-			}
+			enter := entrance(t, s)
 			var gone, stayed []*Conn
 			var old []Handle
 			for slot := range storm {
@@ -143,20 +149,9 @@ func TestTrimLogs(t *testing.T) {
 func TestTrimBesideLost(t *testing.T) {
 	t.Parallel()
 	s := newTestShard(t, Options{})
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(pair[1])
-	unix.Close(pair[0])
+	enter := entrance(t, s)
 	for range 2 * trimSlots {
-		fd, err := unix.Dup(pair[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		gc := &fakeConn{fd: fd}
-		gc.c = s.admit(gc)
-		s.lost = append(s.lost, gc.c)
+		s.lost = append(s.lost, enter())
 	}
 	for _, c := range s.conns {
 		s.broken(c)

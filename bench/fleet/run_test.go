@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -214,31 +213,9 @@ func TestFindMax(t *testing.T) {
 	p.Duration, p.Settle = 400*time.Millisecond, 500*time.Millisecond
 	p.Scenarios[0].Rate, p.Scenarios[0].ReplyTimeout = 250, time.Minute
 	p.FindMax, p.FindTop = "lost<1", 16000
-	if err := p.Complete(); err != nil {
-		t.Fatal(err)
-	}
 	opt := options()
-	opt.Progress = func(pr report.Progress) {
-		var n int
-		var rate float64
-		if _, err := fmt.Sscanf(pr.Step, "step %d: %f/s", &n, &rate); err == nil && pr.Phase == "warmup" {
-			f := faulty.Faults{}
-			if rate > capacity {
-				f.DropEvery = 10
-			}
-			srv.SetFaults(f)
-		}
-	}
-	r, err := fleet.Run(t.Context(), p, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Search == nil {
-		t.Fatal("no search in the report")
-	}
-	for _, s := range r.Search.Steps {
-		t.Logf("%+v", s)
-	}
+	opt.Progress = losing(srv, capacity)
+	r := seek(t, t.Context(), p, opt)
 	if r.Search.Best < capacity*.94 || r.Search.Best > capacity || r.Search.Bound != "server" || len(r.Search.Steps) > 10 {
 		t.Errorf("got %+v, want about %d", r.Search, capacity)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -17,8 +16,8 @@ import (
 // nchan is the command of nginx with nchan, where it can have namespaces.
 func nchan(t *testing.T) string {
 	t.Helper()
-	if out, err := exec.Command("unshare", "--mount", "--pid", "--fork", "true").CombinedOutput(); err != nil {
-		t.Skipf("nchan wants namespaces of its own: %v: %s", err, out)
+	if err := proc.Namespaces(); err != nil {
+		t.Skip("nchan wants them: ", err)
 	}
 	return "nchan/server.sh"
 }

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/bench/peers/internal/figures"
+	"carillon/bench/peers/internal/proc"
 	"carillon/bench/peers/internal/wire"
 )
 
@@ -52,8 +53,8 @@ func TestAll(t *testing.T) {
 		last = strings.Join([]string{sparse, idle}, ",")
 	}
 	nchan := 4 // it has no burst
-	if out, err := exec.Command("unshare", "--mount", "--pid", "--fork", "true").CombinedOutput(); err != nil {
-		t.Logf("without nchan, which wants namespaces of its own: %v: %s", err, out)
+	if err := proc.Namespaces(); err != nil {
+		t.Log("without nchan: ", err)
 		nchan = 0
 	}
 	for _, tc := range []struct {
