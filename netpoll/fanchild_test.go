@@ -15,8 +15,13 @@ import (
 	"carillon/codec"
 )
 
-// shmCounter maps the counter in which a reader process counts bytes.
-func shmCounter(path string) (*atomic.Uint64, error) {
+// shared is what a reader process shares with who sends, as in fanout.c.
+type shared struct {
+	count, wanted atomic.Uint64
+	turn          atomic.Uint32
+}
+
+func mapShared(path string) (*shared, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
@@ -26,7 +31,28 @@ func shmCounter(path string) (*atomic.Uint64, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (*atomic.Uint64)(unsafe.Pointer(unsafe.SliceData(b))), nil
+	return (*shared)(unsafe.Pointer(unsafe.SliceData(b))), nil
+}
+
+// wait returns when the clients have read so many bytes. One goroutine.
+func (s *shared) wait(bytes uint64) error {
+	const (
+		futexWait = 0 // FUTEX_WAIT of linux/futex.h
+		patience  = time.Minute
+	)
+	limit := unix.NsecToTimespec(patience.Nanoseconds())
+	for {
+		turn := s.turn.Load()
+		s.wanted.Store(bytes)
+		have := s.count.Load()
+		if have >= bytes {
+			return nil
+		}
+		_, _, e := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.turn)), futexWait, uintptr(turn), uintptr(unsafe.Pointer(&limit)), 0, 0)
+		if e == unix.ETIMEDOUT {
+			return fmt.Errorf("fan-out stands still at %d of %d bytes", have, bytes)
+		}
+	}
 }
 
 // childFan carries out a command and returns the number of frames and the time
@@ -46,44 +72,25 @@ func childFan(r *Reactor, shm string, cmd []string) (frames int, elapsed time.Du
 	if cmd[0] == "pace" {
 		every, window = time.Duration(window)*time.Millisecond, broadcasts
 	}
-	counter, err := shmCounter(shm)
+	clientBytes, err := mapShared(shm)
 	if err != nil {
 		return 0, 0, err
 	}
 	f := codec.NewTextString(strings.Repeat("x", n[2]))
 	lap := uint64(clients * len(f.Plain()))
-	base := counter.Load()
+	base := clientBytes.count.Load()
 	start := time.Now()
-	// Looking often would cost the loop some per cent of its core, which the C
-	// program, that looks when it has nothing else to do, does not pay: so sleep
-	// for most of the time that the rest will take at the rate so far.
-	wait := func(sent int) error {
-		for sent > 0 {
-			have, want := counter.Load()-base, uint64(sent)*lap
-			if have >= want {
-				break
-			}
-			passed := time.Since(start)
-			if passed > time.Minute {
-				return fmt.Errorf("fan-out stands still at %d of %d bytes", have, want)
-			}
-			rest := time.Duration(0)
-			if have > lap/2 {
-				rest = time.Duration(float64(passed) / float64(have) * float64(want-have) * 0.7)
-			}
-			time.Sleep(max(200*time.Microsecond, min(rest, 20*time.Millisecond)))
-		}
-		return nil
-	}
 	for i := range broadcasts {
 		time.Sleep(time.Until(start.Add(time.Duration(i) * every)))
-		if err := wait(i - window + 1); err != nil {
-			return 0, 0, err
+		if sent := i - window + 1; sent > 0 {
+			if err := clientBytes.wait(base + uint64(sent)*lap); err != nil {
+				return 0, 0, err
+			}
 		}
 		if err := r.Broadcast(f, nil); err != nil {
 			return 0, 0, errors.Join(errors.New("broadcast"), err)
 		}
 	}
-	err = wait(broadcasts)
+	err = clientBytes.wait(base + uint64(broadcasts)*lap)
 	return broadcasts * clients, time.Since(start), err
 }

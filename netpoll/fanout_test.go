@@ -167,7 +167,7 @@ func BenchmarkFanout(b *testing.B) {
 			for _, m := range []struct {
 				name               string
 				broadcasts, window int
-			}{{"lone", 10, 1}, {"window=8", 40, 8}} {
+			}{{"lone", 60, 1}, {"window=8", 40, 8}} {
 				b.Run(m.name, func(b *testing.B) {
 					for _, s := range sides {
 						s.round(m.broadcasts, m.window)

@@ -2,7 +2,8 @@
 // same sockets, and the clients of both sides.
 //
 //   fanout reader PORT N WS SHM   N clients that read and throw away; bytes are
-//                                 counted in the shared file SHM. WS 1 upgrades first.
+//                                 counted in the shared file SHM, and who waits there for
+//                                 a count is woken. WS 1 upgrades first.
 //   fanout sender N THREADS SHM   accepts N clients, then takes commands:
 //                                 "BROADCASTS WINDOW SIZE" sends frames of SIZE bytes
 //                                 with one send() each, at most WINDOW broadcasts not
@@ -11,6 +12,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +37,33 @@ static void die(const char *what) {
 	exit(1);
 }
 
-static _Atomic uint64_t *map(const char *path) {
+// What the processes share. Who waits for a count notes the lowest that anybody
+// waits for, and sleeps on turn, which changes when it is reached.
+struct shared {
+	_Atomic uint64_t count, wanted;
+	_Atomic uint32_t turn;
+};
+
+static void add(struct shared *s, uint64_t bytes) {
+	uint64_t have = atomic_fetch_add(&s->count, bytes) + bytes, wanted = atomic_load(&s->wanted);
+	if (wanted && have >= wanted && atomic_compare_exchange_strong(&s->wanted, &wanted, 0)) {
+		atomic_fetch_add(&s->turn, 1);
+		syscall(SYS_futex, &s->turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	}
+}
+
+static void wait_for(struct shared *s, uint64_t bytes) {
+	for (;;) {
+		uint32_t turn = atomic_load(&s->turn);
+		uint64_t wanted = atomic_load(&s->wanted);
+		while ((!wanted || wanted > bytes) && !atomic_compare_exchange_weak(&s->wanted, &wanted, bytes)) {
+		}
+		if (atomic_load(&s->count) >= bytes) return;
+		syscall(SYS_futex, &s->turn, FUTEX_WAIT, turn, NULL, NULL, 0);
+	}
+}
+
+static struct shared *map(const char *path) {
 	int fd = open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0 || ftruncate(fd, 4096) < 0) die(path);
 	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -79,7 +109,7 @@ static void watch(int ep, int fd, uint64_t data) {
 
 static char buf[256 << 10];
 
-static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
+static int reader(int port, int n, int ws, struct shared *count) {
 	int ep = epoll_create1(0);
 	for (int i = 0; i < n; i++) {
 		int fd = dial(port, ws);
@@ -101,7 +131,7 @@ static int reader(int port, int n, int ws, _Atomic uint64_t *count) {
 				return 1;
 			}
 		}
-		if (sum) atomic_fetch_add(count, sum);
+		if (sum) add(count, sum);
 	}
 }
 
@@ -230,13 +260,13 @@ static int total, threads;
 static char frame[1 << 20];
 static int size, broadcasts, window;
 static uint64_t base;
-static _Atomic uint64_t *count;
+static struct shared *count;
 
 static void *send_share(void *arg) {
 	int me = (int)(intptr_t)arg, from = (int64_t)total * me / threads, to = (int64_t)total * (me + 1) / threads;
 	for (int b = 0; b < broadcasts; b++) {
 		int64_t need = b - window + 1;
-		while (need > 0 && atomic_load(count) - base < (uint64_t)need * total * size) usleep(200);
+		if (need > 0) wait_for(count, base + (uint64_t)need * total * size);
 		for (int i = from; i < to; i++) {
 			for (int at = 0; at < size;) {
 				ssize_t r = send(fds[i], frame + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -275,13 +305,13 @@ static int sender(int n, int nthreads) {
 	threads = nthreads;
 	memset(frame, 'x', sizeof frame);
 	while (scanf("%d %d %d", &broadcasts, &window, &size) == 3) {
-		base = atomic_load(count);
+		base = atomic_load(&count->count);
 		uint64_t t = now(CLOCK_MONOTONIC), c = now(CLOCK_PROCESS_CPUTIME_ID);
 		pthread_t th[64];
 		for (int i = 1; i < threads; i++) pthread_create(&th[i], NULL, send_share, (void *)(intptr_t)i);
 		send_share(0);
 		for (int i = 1; i < threads; i++) pthread_join(th[i], NULL);
-		while (atomic_load(count) - base < (uint64_t)broadcasts * total * size) usleep(200);
+		wait_for(count, base + (uint64_t)broadcasts * total * size);
 		printf("%llu %llu\n", (unsigned long long)(now(CLOCK_MONOTONIC) - t), (unsigned long long)(now(CLOCK_PROCESS_CPUTIME_ID) - c));
 		fflush(stdout);
 	}
