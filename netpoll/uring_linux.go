@@ -174,12 +174,11 @@ func (u *uring) submit() ([]int32, error) {
 	var err error
 	atomic.StoreUint32(u.sqTail, u.tail)
 	for untaken+pending > 0 {
-		// Like rawSend without Go's scheduler, which would give the processor away.
-		n, _, e := syscall.RawSyscall6(unix.SYS_IO_URING_ENTER, uintptr(u.fd), uintptr(untaken), uintptr(untaken+pending), uringGetEvents, 0, 0)
+		n, e := u.enter(untaken, untaken+pending)
 		switch {
 		case e == 0 && (n > 0 || untaken == 0):
-			untaken -= int(n)
-			pending += int(n)
+			untaken -= n
+			pending += n
 		case e == unix.EINTR:
 		case untaken > 0:
 			for i := len(results) - untaken; i < len(results); i++ {
@@ -197,6 +196,20 @@ func (u *uring) submit() ([]int32, error) {
 	clear(u.bytes[:len(results)])
 	u.first = u.tail
 	return results, err
+}
+
+// shortBatch is a batch of some half a millisecond. A longer one is announced to Go's
+// scheduler: its collector would have to wait for the loop.
+const shortBatch = 64
+
+// enter has the kernel take the next sends and wait for so many completions.
+func (u *uring) enter(sends, wait int) (taken int, err syscall.Errno) {
+	call := syscall.RawSyscall6 // like rawSend, keeps the processor
+	if sends > shortBatch {
+		call = syscall.Syscall6
+	}
+	n, _, err := call(unix.SYS_IO_URING_ENTER, uintptr(u.fd), uintptr(sends), uintptr(wait), uringGetEvents, 0, 0)
+	return int(n), err
 }
 
 // reap takes the completions that are there and returns their number.
