@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -109,9 +110,9 @@ func median(all []float64) float64 {
 	return all[len(all)/2]
 }
 
-// fanC is the C program: a loop of send().
-func fanC(b *testing.B, bin, shm string, conns, loops int) *fanSide {
-	p := start(b, bin, "sender", strconv.Itoa(conns), strconv.Itoa(loops), shm)
+// fanC is the C program: a loop of send(), or a way through io_uring.
+func fanC(b *testing.B, bin, shm string, conns, loops int, way ...string) *fanSide {
+	p := start(b, bin, append([]string{"sender", strconv.Itoa(conns), strconv.Itoa(loops), shm}, way...)...)
 	var port int
 	p.scan(b, "port %d\n", &port)
 	startReader(b, bin, port, conns, 0, shm)
@@ -145,6 +146,37 @@ func fanServer(b *testing.B, bin, shm string, conns, loops int, mode UringMode) 
 	}}
 }
 
+// fanTurns has the sides, of which the first is C, do rounds in turns.
+func fanTurns(b *testing.B, sides []*fanSide, conns, broadcasts, window int) {
+	c := sides[0]
+	for _, s := range sides {
+		s.round(broadcasts, window)
+		s.rates, s.cpuSeconds = nil, nil
+	}
+	for n := 0; b.Loop(); n++ {
+		for i := range sides {
+			sides[(i+n)%len(sides)].measure(conns, broadcasts, window)
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	for _, s := range sides {
+		b.ReportMetric(median(s.rates), s.name+"_frames/s")
+		b.ReportMetric(median(s.cpuSeconds), s.name+"_cpu_s/Mframe")
+		if s != c {
+			r := ratios(s.rates, c.rates)
+			b.ReportMetric(r[len(r)/2], s.name+"_x_C")
+			b.ReportMetric(r[0], s.name+"_x_C_min")
+			b.ReportMetric(r[len(r)-1], s.name+"_x_C_max")
+			b.ReportMetric(median(ratios(s.cpuSeconds, c.cpuSeconds)), s.name+"_cpu_x_C")
+		}
+	}
+}
+
+// loneBroadcasts are those of a round where one is under way at a time. Receivers
+// acknowledge some sixteen segments each at once after a rest, which costs the sender
+// half as much again; rounds that end with those are rounds of those.
+const loneBroadcasts = 60
+
 // BenchmarkFanout compares broadcasts of 128 bytes to 10,000 connections, with and
 // without io_uring, with a plain C loop of send() over as many sockets: servers,
 // sender and readers are processes of their own (a process has 20,000
@@ -167,31 +199,32 @@ func BenchmarkFanout(b *testing.B) {
 			for _, m := range []struct {
 				name               string
 				broadcasts, window int
-			}{{"lone", 60, 1}, {"window=8", 40, 8}} {
+			}{{"lone", loneBroadcasts, 1}, {"window=8", 40, 8}} {
 				b.Run(m.name, func(b *testing.B) {
-					for _, s := range sides {
-						s.round(m.broadcasts, m.window)
-						s.rates, s.cpuSeconds = nil, nil
-					}
-					for n := 0; b.Loop(); n++ {
-						for i := range sides {
-							sides[(i+n)%len(sides)].measure(conns, m.broadcasts, m.window)
-						}
-					}
-					b.ReportMetric(0, "ns/op")
-					for _, s := range sides {
-						b.ReportMetric(median(s.rates), s.name+"_frames/s")
-						b.ReportMetric(median(s.cpuSeconds), s.name+"_cpu_s/Mframe")
-						if s != c {
-							r := ratios(s.rates, c.rates)
-							b.ReportMetric(r[len(r)/2], s.name+"_x_C")
-							b.ReportMetric(r[0], s.name+"_x_C_min")
-							b.ReportMetric(r[len(r)-1], s.name+"_x_C_max")
-							b.ReportMetric(median(ratios(s.cpuSeconds, c.cpuSeconds)), s.name+"_cpu_x_C")
-						}
-					}
+					fanTurns(b, sides, conns, m.broadcasts, m.window)
 				})
 			}
+		})
+	}
+}
+
+// BenchmarkUringWays has a loop of send() and ways through io_uring take turns, all
+// in C with one thread: 64 and 512 sends in a system call, and 512 with
+// IORING_SETUP_DEFER_TASKRUN, with registered descriptors, and with a registered ring
+// besides. It tells what there is to gain for a reactor.
+//
+//	go test ./netpoll -run '^$' -bench UringWays -benchtime 8x
+func BenchmarkUringWays(b *testing.B) {
+	conns := envInt("FANOUT_CONNS", 10000)
+	bin, dir := cProgram(b), b.TempDir()
+	c := fanC(b, bin, filepath.Join(dir, "c"), conns, 1)
+	for _, way := range []string{"64", "512", "512 deferred", "512 files", "512 deferred files ring"} {
+		words := strings.Fields(way)
+		name := strings.Join(words, "+")
+		b.Run(name, func(b *testing.B) {
+			ring := fanC(b, bin, filepath.Join(dir, name), conns, 1, words...)
+			ring.name = "uring"
+			fanTurns(b, []*fanSide{c, ring}, conns, loneBroadcasts, 1)
 		})
 	}
 }

@@ -8,12 +8,17 @@
 //                                 "BROADCASTS WINDOW SIZE" sends frames of SIZE bytes
 //                                 with one send() each, at most WINDOW broadcasts not
 //                                 yet read; answers "ELAPSED_NS CPU_NS".
+//   fanout sender N 1 SHM BATCH [deferred] [files] [ring]
+//                                 the same through io_uring, BATCH sends at a time,
+//                                 with IORING_SETUP_DEFER_TASKRUN, with registered
+//                                 descriptors, with a registered ring.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/io_uring.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -262,28 +267,105 @@ static int size, broadcasts, window;
 static uint64_t base;
 static struct shared *count;
 
+static void send_all(int fd, int at) {
+	while (at < size) {
+		ssize_t r = send(fd, frame + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (r < 0 && errno == EAGAIN) {
+			struct pollfd p = {fd, POLLOUT, 0};
+			poll(&p, 1, -1);
+			continue;
+		}
+		if (r < 0) die("send");
+		at += r;
+	}
+}
+
+// The way through io_uring: batch sends at a time, 0 for the other way.
+static int batch, ring, entered, queued;
+static unsigned enter_flags = IORING_ENTER_GETEVENTS;
+static unsigned char sqe_flags;
+static struct io_uring_sqe *sqes;
+static struct io_uring_cqe *cqes;
+static _Atomic unsigned *sq_tail, *cq_head, *cq_tail;
+static unsigned sq_mask, cq_mask;
+
+static char *map_ring(size_t length, off_t what) {
+	void *p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, what);
+	if (p == MAP_FAILED) die("mmap");
+	return p;
+}
+
+static void register_ring(unsigned what, void *arg, unsigned n) {
+	if (syscall(SYS_io_uring_register, ring, what, arg, n) < 0) die("io_uring_register");
+}
+
+static void make_ring(int n, char **ways) {
+	struct io_uring_params p = {0};
+	int with_files = 0, with_ring = 0;
+	for (int i = 0; i < n; i++) {
+		if (!strcmp(ways[i], "deferred")) p.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+		with_files |= !strcmp(ways[i], "files");
+		with_ring |= !strcmp(ways[i], "ring");
+	}
+	if ((ring = entered = (int)syscall(SYS_io_uring_setup, batch, &p)) < 0) die("io_uring_setup");
+	char *sq = map_ring(p.sq_off.array + p.sq_entries * sizeof(unsigned), IORING_OFF_SQ_RING);
+	char *cq = map_ring(p.cq_off.cqes + p.cq_entries * sizeof *cqes, IORING_OFF_CQ_RING);
+	sqes = (void *)map_ring(p.sq_entries * sizeof *sqes, IORING_OFF_SQES);
+	cqes = (void *)(cq + p.cq_off.cqes);
+	sq_tail = (void *)(sq + p.sq_off.tail);
+	cq_head = (void *)(cq + p.cq_off.head);
+	cq_tail = (void *)(cq + p.cq_off.tail);
+	sq_mask = p.sq_entries - 1;
+	cq_mask = p.cq_entries - 1;
+	for (unsigned i = 0; i < p.sq_entries; i++) ((unsigned *)(sq + p.sq_off.array))[i] = i;
+	if (with_files) {
+		register_ring(IORING_REGISTER_FILES, fds, total);
+		sqe_flags = IOSQE_FIXED_FILE;
+	}
+	if (with_ring) {
+		struct io_uring_rsrc_update u = {.offset = -1U, .data = ring};
+		register_ring(IORING_REGISTER_RING_FDS, &u, 1);
+		entered = u.offset;
+		enter_flags |= IORING_ENTER_REGISTERED_RING;
+	}
+}
+
+static void submit(void) {
+	if (syscall(SYS_io_uring_enter, entered, queued, queued, enter_flags, NULL, 0) != queued) die("io_uring_enter");
+	queued = 0;
+	unsigned head = *cq_head, tail = *cq_tail;
+	for (; head != tail; head++) {
+		struct io_uring_cqe *c = &cqes[head & cq_mask];
+		if (c->res < 0 && c->res != -EAGAIN) die("a send through io_uring");
+		if (c->res != size) send_all(fds[c->user_data], c->res < 0 ? 0 : c->res);
+	}
+	*cq_head = head;
+}
+
+static void send_by_ring(int i) {
+	unsigned tail = *sq_tail;
+	sqes[tail & sq_mask] = (struct io_uring_sqe){
+		.opcode = IORING_OP_SEND, .flags = sqe_flags, .fd = sqe_flags ? i : fds[i], .addr = (uintptr_t)frame,
+		.len = size, .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL, .user_data = i};
+	*sq_tail = tail + 1;
+	if (++queued == batch) submit();
+}
+
 static void *send_share(void *arg) {
 	int me = (int)(intptr_t)arg, from = (int64_t)total * me / threads, to = (int64_t)total * (me + 1) / threads;
 	for (int b = 0; b < broadcasts; b++) {
 		int64_t need = b - window + 1;
 		if (need > 0) wait_for(count, base + (uint64_t)need * total * size);
 		for (int i = from; i < to; i++) {
-			for (int at = 0; at < size;) {
-				ssize_t r = send(fds[i], frame + at, size - at, MSG_DONTWAIT | MSG_NOSIGNAL);
-				if (r < 0 && errno == EAGAIN) {
-					struct pollfd p = {fds[i], POLLOUT, 0};
-					poll(&p, 1, -1);
-					continue;
-				}
-				if (r < 0) die("send");
-				at += r;
-			}
+			if (batch) send_by_ring(i);
+			else send_all(fds[i], 0);
 		}
+		if (queued) submit();
 	}
 	return NULL;
 }
 
-static int sender(int n, int nthreads) {
+static int sender(int n, int nthreads, int nways, char **ways) {
 	int ln = socket(AF_INET, SOCK_STREAM, 0), one = 1, buf = 64 << 10;
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof a;
@@ -303,6 +385,7 @@ static int sender(int n, int nthreads) {
 	}
 	total = n;
 	threads = nthreads;
+	if (batch) make_ring(nways, ways);
 	memset(frame, 'x', sizeof frame);
 	while (scanf("%d %d %d", &broadcasts, &window, &size) == 3) {
 		base = atomic_load(&count->count);
@@ -321,9 +404,10 @@ static int sender(int n, int nthreads) {
 int main(int argc, char **argv) {
 	if (argc == 6 && !strcmp(argv[1], "reader")) return reader(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), map(argv[5]));
 	if (argc == 6 && !strcmp(argv[1], "watcher")) return watcher(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
-	if (argc == 5 && !strcmp(argv[1], "sender")) {
+	if (argc >= 5 && !strcmp(argv[1], "sender")) {
 		count = map(argv[4]);
-		return sender(atoi(argv[2]), atoi(argv[3]));
+		if (argc > 5) batch = atoi(argv[5]);
+		return sender(atoi(argv[2]), atoi(argv[3]), argc - 5, argv + 5);
 	}
 	fprintf(stderr, "usage: see the top of fanout.c\n");
 	return 2;

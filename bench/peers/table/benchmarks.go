@@ -13,12 +13,14 @@ type benchmarks map[string]map[string]float64
 // The benchmarks, and the columns of their tables.
 const (
 	fanout   = "BenchmarkFanout"
+	ways     = "BenchmarkUringWays"
 	targeted = "BenchmarkTargeted"
 )
 
 var benchmarkTables = map[string][]string{
 	fanout: {"C_frames/s", "send_frames/s", "send_x_C", "send_x_C_min", "send_x_C_max", "send_cpu_x_C", "uring_frames/s", "uring_x_C", "uring_x_C_min",
 		"uring_x_C_max", "uring_cpu_x_C"},
+	ways:     {"C_frames/s", "uring_frames/s", "uring_x_C", "uring_x_C_min", "uring_x_C_max", "uring_cpu_x_C"},
 	targeted: {"pushes/s", "ns/op", "B/op", "allocs/op", "wakes/op", "retries/op"},
 }
 
@@ -26,6 +28,7 @@ var benchmarkTables = map[string][]string{
 func (benchmarks) all(fanoutRounds int) [][]string {
 	return [][]string{
 		{"-bench", fanout + "$", "-benchtime", fmt.Sprint(fanoutRounds, "x"), "-timeout", "10m", "./netpoll"},
+		{"-bench", ways + "$", "-benchtime", fmt.Sprint(fanoutRounds, "x"), "-timeout", "10m", "./netpoll"},
 		{"-bench", targeted + "$", "-benchmem", "-timeout", "10m", "./server"},
 	}
 }
