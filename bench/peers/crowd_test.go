@@ -114,6 +114,48 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// TestCrowdPublishersRest has connections publish no more that have not for a while:
+// servers close those, some with a request that has just come.
+func TestCrowdPublishersRest(t *testing.T) {
+	for rest, again := range map[string]bool{"1": false, "60000": true} {
+		var mu sync.Mutex
+		from := map[string]int{}
+		listener := make(chan *websocket.Conn, 1)
+		var ws websocket.Upgrader
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				if c, err := ws.Upgrade(w, r, nil); err == nil {
+					listener <- c
+				}
+				return
+			}
+			var body struct{ Message string }
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			c := <-listener
+			_ = c.WriteMessage(websocket.TextMessage, []byte(body.Message))
+			listener <- c
+			mu.Lock()
+			defer mu.Unlock()
+			from[r.RemoteAddr]++
+		}))
+		c := crowdOf(t, srv.Listener.Addr().String(), "--audience", "1", "--rest", rest)
+		hear(t, c, &struct{}{})
+		w := measured(t, c, "steady 20 0 0.4", false)
+		c.Close()
+		srv.Close()
+		_ = (<-listener).Close()
+		most := 0
+		for _, n := range from {
+			most = max(most, n)
+		}
+		if w.Undelivered != 0 || w.Published < 4 || (most > 1) != again {
+			t.Errorf("--rest %s: %d published, up to %d over one connection", rest, w.Published, most)
+		}
+	}
+}
+
 // fake is a server that a test has in its hands: what it sends first, and how it
 // answers heartbeats.
 func fake(t *testing.T, first []byte, answer func(ws *websocket.Conn)) string {

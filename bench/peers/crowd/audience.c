@@ -23,6 +23,7 @@ struct counted counted;
 static struct publisher {
 	int fd;
 	bool busy;
+	uint64_t used; // when it was sent a request, in ns
 	char answer[1024];
 	size_t have;
 } publishers[PUBLISHERS];
@@ -88,6 +89,12 @@ static void open_publisher(int ep, int i) {
 	if (epoll_ctl(ep, EPOLL_CTL_ADD, publishers[i].fd, &e) < 0) die("epoll_ctl");
 }
 
+static void leave(struct publisher *p) {
+	close(p->fd); // which ends that epoll watches it
+	p->fd = 0;
+	p->have = 0;
+}
+
 void publish(int ep, int window, uint64_t *due, uint64_t every) {
 	for (int i = 0; i < PUBLISHERS && counted.published - counted.delivered < (uint64_t)window; i++) {
 		struct publisher *p = &publishers[i];
@@ -96,7 +103,12 @@ void publish(int ep, int window, uint64_t *due, uint64_t every) {
 			if (now() < *due) return;
 			*due += every;
 		}
+		uint64_t at = now();
+		// Servers close a connection that was idle for ten seconds or so, some without
+		// looking whether a request has come meanwhile.
+		if (p->fd != 0 && (double)(at - p->used) > settings.rest * 1e6) leave(p);
 		if (p->fd == 0) open_publisher(ep, i);
+		p->used = at;
 		counted.published++;
 		p->busy = true;
 		if (send(p->fd, request, request_size, MSG_NOSIGNAL) != (ssize_t)request_size) die("publish");
@@ -108,8 +120,7 @@ static void accepted(struct publisher *p) {
 	ssize_t n = recv(p->fd, p->answer + p->have, sizeof p->answer - p->have, 0);
 	if (n <= 0 && p->busy) fail("the server closed a connection that publishes");
 	if (n <= 0) {
-		close(p->fd); // which ends that epoll watches it
-		p->fd = 0;
+		leave(p);
 		return;
 	}
 	p->have += (size_t)n;

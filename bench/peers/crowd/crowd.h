@@ -14,6 +14,7 @@ struct settings {
 	struct in_addr address, from;
 	int first, audience, bystanders, size;
 	double rate; // of heartbeats, a second
+	double rest; // after which a connection publishes no more, in ms
 	bool joined; // a WebSocket message may have several broadcasts in it, and more
 };
 extern struct settings settings;

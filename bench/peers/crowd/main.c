@@ -16,7 +16,7 @@
 enum { EVENTS = 512, STEADY_MOST = 48 };
 static const uint32_t STDIN = UINT32_MAX; // the number of its events
 
-struct settings settings = {.path = "/ws?token=u{{.ID}}", .beat = "{\"type\":\"HEARTBEAT\"}", .size = 128, .rate = 2500};
+struct settings settings = {.path = "/ws?token=u{{.ID}}", .beat = "{\"type\":\"HEARTBEAT\"}", .size = 128, .rate = 2500, .rest = 4000};
 struct conn *conns;
 
 static const char usage[] =
@@ -43,6 +43,7 @@ static const char usage[] =
 	"  --rate R        heartbeats a second, of all bystanders together (2500)\n"
 	"  --beat TEXT     a heartbeat; its answer ends in BEAT_ACK and what closes it\n"
 	"  --size N        bytes of a broadcast (128)\n"
+	"  --rest MS       a connection that has not published for so long does not any more (4000)\n"
 	"  --joined        messages may have several broadcasts in them, and more\n";
 
 uint64_t now(void) {
@@ -160,8 +161,8 @@ int main(int argc, char **argv) {
 	                                        {"first", required_argument, 0, 'f'},      {"audience", required_argument, 0, 'a'},
 	                                        {"bystanders", required_argument, 0, 'b'}, {"rate", required_argument, 0, 'r'},
 	                                        {"beat", required_argument, 0, 't'},       {"size", required_argument, 0, 's'},
-	                                        {"joined", no_argument, 0, 'j'},           {"help", no_argument, 0, 'h'},
-	                                        {0}};
+	                                        {"rest", required_argument, 0, 'i'},       {"joined", no_argument, 0, 'j'},
+	                                        {"help", no_argument, 0, 'h'},             {0}};
 	settings.address.s_addr = htonl(INADDR_LOOPBACK);
 	settings.from.s_addr = htonl(INADDR_LOOPBACK + 1);
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
@@ -176,6 +177,7 @@ int main(int argc, char **argv) {
 		case 'r': settings.rate = number_of("rate", optarg, 1, 1000000); break;
 		case 't': settings.beat = optarg; break;
 		case 's': settings.size = number_of("size", optarg, 1, 65535); break;
+		case 'i': settings.rest = number_of("rest", optarg, 1, 3600000); break;
 		case 'j': settings.joined = true; break;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
