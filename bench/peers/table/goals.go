@@ -135,6 +135,11 @@ func overPeers(step, figure string, more bool) func(measured) (result, bool) {
 			return res, false
 		}
 		for _, peer := range m.rows {
+			if peer.Step != step && !slices.Contains(own, peer.Server) && !slices.Contains(res.without, peer.Server) {
+				if _, there := m.row(step, peer.Server); !there {
+					res.without = append(res.without, peer.Server)
+				}
+			}
 			v := peer.Figures[figure].Median
 			if peer.Step != step || slices.Contains(own, peer.Server) || v <= 0 {
 				continue
@@ -144,9 +149,13 @@ func overPeers(step, figure string, more bool) func(measured) (result, bool) {
 				of = f / v
 			}
 			if !there || of < res.figure {
-				res = result{figure: of, low: of, high: of, beside: fmt.Sprintf("%s %s, ours %s", peer.Server, short(v), short(f))}
+				res.figure, res.low, res.high = of, of, of
+				res.beside = fmt.Sprintf("%s %s, ours %s", peer.Server, short(v), short(f))
 			}
 			there = true
+		}
+		if len(res.without) > 0 {
+			res.beside += ", without " + strings.Join(res.without, ", ")
 		}
 		return res, there
 	}

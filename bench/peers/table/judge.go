@@ -19,6 +19,7 @@ type measured struct {
 type result struct {
 	figure, low, high float64
 	beside            string
+	without           []string // peers that should be in it, and could not be measured
 }
 
 // verdict is a goal and what was reached.
@@ -28,11 +29,16 @@ type verdict struct {
 	there bool // it was measured
 }
 
-func (v verdict) met() bool {
-	if v.atLeast {
-		return v.figure >= v.limit
+// met is yes, no, or a question mark where the best of all is asked for and one of
+// them is missing.
+func (v verdict) met() string {
+	switch met := v.atLeast && v.figure >= v.limit || !v.atLeast && v.figure <= v.limit; {
+	case !met:
+		return "no"
+	case len(v.without) > 0:
+		return "?"
 	}
-	return v.figure <= v.limit
+	return "yes"
 }
 
 type verdicts []verdict
@@ -64,7 +70,7 @@ func (all verdicts) table() string {
 			}
 		}
 		if v.there && v.limit > 0 {
-			of, met = fmt.Sprintf("%.2f", v.figure/v.limit), map[bool]string{true: "yes", false: "no"}[v.met()]
+			of, met = fmt.Sprintf("%.2f", v.figure/v.limit), v.met()
 		}
 		fmt.Fprintf(t, "| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", v.point, v.what, goal, reached, spread, of, v.beside, met)
 	}

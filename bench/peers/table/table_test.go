@@ -49,6 +49,9 @@ func TestJudge(t *testing.T) {
 		row("sparse", "c", map[string]figures.Spread{"cpu_seconds_per_million": spread(12)}),
 		row("connect", "ws", map[string]figures.Spread{"operations_per_second": spread(100)}),
 		row("connect", "gws", map[string]figures.Spread{"operations_per_second": spread(200)}),
+		row("connect", "nbio", map[string]figures.Spread{"cpu_seconds_per_million": spread(90)}),
+		row("flood", "nbio", map[string]figures.Spread{"cpu_seconds_per_million": spread(90)}),
+		row("heartbeat", "lost", map[string]figures.Spread{"cpu_seconds_per_million": spread(1)}),
 	}}).table()
 	if lines := strings.Count(table, "\n"); lines != len(goals)+2 {
 		t.Errorf("%d lines for %d goals", lines, len(goals))
@@ -60,8 +63,8 @@ func TestJudge(t *testing.T) {
 		"| at least 0.95 | 0.95 | 0.90 to 1.10 | 1.00 | 140000 C_frames/s | yes |",
 		"| at least 5 | 7.0 | | 1.40 | 931000 over 133000 | yes |",
 		"| at most 1.2 | 1.25 | | 1.04 | ours 2.5 (1.5 to 3.5) | no |",
-		"| at least 6 | 4.0 | | 0.67 | gws 10, ours 2.5 | no |",
-		"| at least 1 | 1.50 | | 1.50 | gws 200, ours 300 | yes |",
+		"| at least 6 | 4.0 | | 0.67 | gws 10, ours 2.5, without lost | no |",
+		"| at least 1 | 1.50 | | 1.50 | gws 200, ours 300, without lost | ? |",
 		"| at most 5 | 7.00 | 6.00 to 8.00 | 1.40 | c-log 6 | no |",
 		"| pushes/s over those of a map, a lock and a write | | 7.00 | | | 2100000 over 300000 | |",
 		"CPU of one loop over that of C | at most 1.3 | 1.25 | 1.23 to 1.27 | 0.96 | carillon-1 15, c 12 | yes |",
