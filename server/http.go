@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -27,12 +28,21 @@ type webServer struct {
 	done   chan struct{}
 
 	mu    sync.Mutex
-	open  map[net.Conn]time.Time // what is cut when a shutdown takes too long: since when the client has the turn, zero if it has not
-	grace time.Duration          // how long a shutdown waits for the rest of a request
+	open  map[net.Conn]*openConn
+	turns *list.List    // handed-over connections whose client has the turn, the longest first
+	taken int           // handed-over connections that are open
+	grace time.Duration // how long a shutdown waits for the rest of a request
 
 	adminServer *fasthttp.Server // admin.listen, else nil
 	adminLn     net.Listener
 	adminDone   chan struct{}
+}
+
+// openConn is an open connection of plain HTTP.
+type openConn struct {
+	since  time.Time     // since when its client has the turn, zero: it waits for an answer
+	handed bool          // by the reactor, so that it takes one of server.max-http-connections
+	turn   *list.Element // nil: it is not among turns
 }
 
 // requestGrace is how long a shutdown waits for the rest of a request that has begun. It is time for
@@ -40,17 +50,17 @@ type webServer struct {
 const requestGrace = 5 * time.Second
 
 func newWebServer(s *Server) *webServer {
-	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]time.Time), grace: requestGrace,
-		adminDone: make(chan struct{})}
+	w := &webServer{srv: s, conns: newOffered(), done: make(chan struct{}), open: make(map[net.Conn]*openConn), turns: list.New(),
+		grace: requestGrace, adminDone: make(chan struct{})}
 	cfg := &s.cfg
 	api := admin.New(endpoints{s}, admin.Options{
 		Tokens: cfg.Admin.Tokens, Open: cfg.Admin.Open, AllowedOrigins: cfg.Admin.AllowedOrigins,
 		MaxBody: int(cfg.Admin.MaxBodyBytes), Reading: w.reading, Metrics: s.metricsHandler(), Logger: s.log,
 	})
 	own := cfg.Admin.Listen != ""
-	w.server = w.newFasthttp(w.routes(api, !own))
+	w.server = w.newFasthttp(w.routes(api, !own), true)
 	if own {
-		w.adminServer = w.newFasthttp(api.Handler())
+		w.adminServer = w.newFasthttp(api.Handler(), false)
 	}
 	return w
 }
@@ -87,17 +97,23 @@ func (w *webServer) routes(api *admin.API, withAPI bool) fasthttp.RequestHandler
 	}
 }
 
-func (w *webServer) newFasthttp(h fasthttp.RequestHandler) *fasthttp.Server {
+// newFasthttp makes the server of the connections that the reactor hands over, or of
+// those of admin.listen.
+func (w *webServer) newFasthttp(h fasthttp.RequestHandler, handed bool) *fasthttp.Server {
 	cfg := &w.srv.cfg
+	places := cfg.Server.MaxHTTPConnections
+	if handed {
+		places += offeredBacklog // who is put out takes a moment to go
+	}
 	return &fasthttp.Server{
 		Handler: func(ctx *fasthttp.RequestCtx) {
 			w.reading(ctx.Conn(), false)
 			h(ctx)
 			w.reading(ctx.Conn(), true)
 		},
-		ConnState:          w.track,
+		ConnState:          func(nc net.Conn, state fasthttp.ConnState) { w.track(nc, state, handed) },
 		ErrorHandler:       admin.ErrorHandler,
-		Concurrency:        cfg.Server.MaxHTTPConnections,
+		Concurrency:        places,
 		ReadBufferSize:     int(cfg.Server.MaxHeaderBytes),
 		MaxRequestBodySize: int(cfg.Admin.MaxBodyBytes),
 		// A body is read by who wants it, once it is known who sends it: else anybody fills
@@ -144,35 +160,87 @@ func (w *webServer) serve(server *fasthttp.Server, ln net.Listener, done chan<- 
 }
 
 // track keeps the set of open connections. Any goroutine.
-func (w *webServer) track(nc net.Conn, state fasthttp.ConnState) {
+func (w *webServer) track(nc net.Conn, state fasthttp.ConnState, handed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch state {
-	case fasthttp.StateNew, fasthttp.StateActive:
-		w.open[nc] = time.Now()
+	case fasthttp.StateNew:
+		w.open[nc] = &openConn{handed: handed}
+		if handed {
+			w.taken++
+		}
+		w.turn(nc, true)
+	case fasthttp.StateActive:
+		w.turn(nc, true)
 	case fasthttp.StateClosed, fasthttp.StateHijacked:
-		delete(w.open, nc)
+		w.forget(nc)
 	}
+}
+
+// turn gives a connection's client the turn, or takes it. Holds mu.
+func (w *webServer) turn(nc net.Conn, client bool) {
+	c := w.open[nc]
+	if c == nil {
+		return // it was put out
+	}
+	if c.turn != nil {
+		w.turns.Remove(c.turn)
+		c.turn = nil
+	}
+	c.since = time.Time{}
+	if client {
+		c.since = time.Now()
+	}
+	if client && c.handed {
+		c.turn = w.turns.PushBack(nc)
+	}
+}
+
+// forget takes a connection out of the open ones. Holds mu.
+func (w *webServer) forget(nc net.Conn) {
+	c := w.open[nc]
+	if c == nil {
+		return
+	}
+	if c.turn != nil {
+		w.turns.Remove(c.turn)
+	}
+	if c.handed {
+		w.taken--
+	}
+	delete(w.open, nc)
 }
 
 // reading notes whether a connection waits for its client, or the client for an
 // answer. Any goroutine.
 func (w *webServer) reading(nc net.Conn, client bool) {
-	var since time.Time
-	if client {
-		since = time.Now()
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.open[nc] = since
+	w.turn(nc, client)
+}
+
+// makeRoom puts out, when all places of plain HTTP are taken, the client that has had the
+// turn for longest. Who keeps connections and asks for nothing, for which it takes no
+// token, must not keep out health checks and back ends. Who waits for an answer stays.
+func (w *webServer) makeRoom() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.taken < w.srv.cfg.Server.MaxHTTPConnections {
+		return
+	}
+	if longest := w.turns.Front(); longest != nil {
+		nc := longest.Value.(net.Conn)
+		w.forget(nc)
+		_ = nc.Close()
+	}
 }
 
 // cut closes connections, whatever is under way on them.
 func (w *webServer) cut(which func(since time.Time) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for nc, since := range w.open {
-		if which(since) {
+	for nc, c := range w.open {
+		if which(c.since) {
 			_ = nc.Close()
 		}
 	}
@@ -218,7 +286,10 @@ func (w *webServer) stop(ctx context.Context) error {
 
 // offer gives the HTTP server a connection; false means that too many wait. Any
 // goroutine; does not block.
-func (w *webServer) offer(nc net.Conn) bool { return w.conns.offer(nc) }
+func (w *webServer) offer(nc net.Conn) bool {
+	w.makeRoom()
+	return w.conns.offer(nc)
+}
 
 // giveBack returns a kept-alive connection to the reactor when a request on it
 // is for the WebSocket endpoint: reverse proxies reuse connections so. The

@@ -188,8 +188,8 @@ func TestPartOfARequestDoesNotHoldUpTheEnd(t *testing.T) {
 			answering := func() (n int) {
 				r.web.mu.Lock()
 				defer r.web.mu.Unlock()
-				for _, since := range r.web.open {
-					if since.IsZero() {
+				for _, c := range r.web.open {
+					if c.since.IsZero() {
 						n++
 					}
 				}

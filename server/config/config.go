@@ -32,7 +32,7 @@ type Server struct {
 	EventLoops          int           `key:"event-loops" default:"0" min:"0" max:"1024" help:"Event loops of a process, each with its own share of the connections; 0 means one for each core, which the processes share."`
 	ReusePort           bool          `key:"reuse-port" default:"false" help:"Let several processes listen on the same port (SO_REUSEPORT)."`
 	MaxConnections      int           `key:"max-connections" default:"0" min:"0" max:"10000000" help:"Connections of all kinds at a time, further ones are refused; 0 takes it from the limit of open files."`
-	MaxHTTPConnections  int           `key:"max-http-connections" default:"1024" min:"1" max:"1000000" help:"Connections at a time that speak plain HTTP (admin API, pages), further ones are refused."`
+	MaxHTTPConnections  int           `key:"max-http-connections" default:"1024" min:"1" max:"1000000" help:"Connections at a time that speak plain HTTP (admin API, pages). For a further one, that goes whose client has said nothing for longest; it is refused if all wait for answers."`
 	HandshakeTimeout    time.Duration `key:"handshake-timeout" default:"10s" min:"100ms" max:"10m" help:"How long a new connection may take to send its whole request head."`
 	MaxHeaderBytes      Size          `key:"max-header-bytes" default:"8KiB" min:"1KiB" max:"1MiB" alias:"server.max-http-request-header-size" help:"Size of a request head (request line and headers); beyond it the answer is 431."`
 	HTTPIdleTimeout     time.Duration `key:"http-idle-timeout" default:"60s" min:"1s" max:"1h" help:"How long a kept-alive HTTP connection may be idle."`
