@@ -159,8 +159,12 @@ func status(t *testing.T, method, addr, target string, header http.Header) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = nc.Close() }()
-	const body = `{"message":"hello"}`
-	fmt.Fprintf(nc, "%s %s HTTP/1.1\r\nHost: gateway\r\nContent-Length: %d\r\nConnection: close\r\n", method, target, len(body))
+	body := ""
+	fmt.Fprintf(nc, "%s %s HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n", method, target)
+	if method == http.MethodPost {
+		body = `{"message":"hello"}`
+		fmt.Fprintf(nc, "Content-Length: %d\r\n", len(body))
+	}
 	_ = header.Write(nc)
 	_, _ = io.WriteString(nc, "\r\n"+body)
 	res, err := http.ReadResponse(bufio.NewReader(nc), &http.Request{Method: method})
@@ -208,6 +212,9 @@ func TestHAProxyPaths(t *testing.T) {
 		{"GET", b.clients, "/assets/../websocket/online/count", bearer, 404},
 		{"GET", b.clients, "/assets/..%2fwebsocket/online/count", bearer, 404},
 		{"GET", b.clients, "/ws/../websocket/online/count", bearer, 404},
+		{"GET", b.clients, "/", http.Header{"Content-Length": {"0"}}, 200},
+		{"GET", b.clients, "/", http.Header{"Content-Length": {"100000"}}, 400}, // which never come
+		{"GET", b.clients, "/", http.Header{"Transfer-Encoding": {"chunked"}}, 400},
 		{"POST", b.backends, "/websocket/broadcast", bearer, 200},
 		{"POST", b.backends, "/websocket/broadcast", nil, 401},
 		{"GET", b.backends, "/websocket/online/count", bearer, 200},

@@ -135,7 +135,7 @@ func TestManifestProbes(t *testing.T) {
 	g := startGateway(t)
 	c := readManifest(t).container(t)
 	for want, p := range map[string]probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
-		if p.HTTPGet.Path != want || p.HTTPGet.Port != "clients" {
+		if p.HTTPGet.Path != want || p.HTTPGet.Port != "push" {
 			t.Errorf("the probe is %+v, want %s", p.HTTPGet, want)
 		}
 		res, err := http.Get("http://" + g.addr + p.HTTPGet.Path)

@@ -136,6 +136,17 @@ func TestAdminAccess(t *testing.T) {
 	}
 }
 
+// TestMaxConnectionsWarning has server.max-connections above what the limit of open
+// files allows, and below.
+func TestMaxConnectionsWarning(t *testing.T) {
+	for asked, warned := range map[int]bool{10_000_000: true, 100: false, 0: false} {
+		r := start(t, func(cfg *config.Config) { cfg.Server.MaxConnections = asked })
+		if got := strings.Contains(r.log.String(), "server.max-connections is more"); got != warned {
+			t.Errorf("%d: warned is %v, want %v", asked, got, warned)
+		}
+	}
+}
+
 // TestDemoWarning: the embedded default says what it is, once.
 func TestDemoWarning(t *testing.T) {
 	r := startWith(t, nil, func(o *Options) { o.Verifier = nil })

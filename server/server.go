@@ -271,6 +271,9 @@ func (s *Server) announce(addr string) {
 	if cfg.Server.ReusePort && s.link.alone {
 		s.log.Warn("server.reuse-port is true: pushes and counts are those of this process alone, other processes on the port have their own")
 	}
+	if n := cfg.Server.MaxConnections; n > s.reactor.MaxConns() {
+		s.log.Warn("server.max-connections is more than the limit of open files allows", "asked", n, "in_force", s.reactor.MaxConns())
+	}
 	s.log.Info("serving", "addr", addr, "endpoint", cfg.WebSocket.Endpoint, "node", cfg.Server.NodeID, "version", s.opt.Version,
 		"loops", s.reactor.Loops(), "max_connections", s.reactor.MaxConns(), "pid", os.Getpid())
 }

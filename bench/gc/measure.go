@@ -96,12 +96,15 @@ func (o options) measure(ctx context.Context, s setting, l load) (f figures, err
 	if err != nil {
 		return f, errors.Join(err, clients.Stop())
 	}
-	r, err := clients.Finish()
+	r, err := clients.Finish(ctx)
 	if err != nil {
 		return f, err
 	}
 	if n := r.Setup.Connected; n != o.connections {
 		return f, fmt.Errorf("%d of %d were connected: %v", n, o.connections, r.Causes)
+	}
+	if n := r.Setup.Closed + r.Measured.Closed; n > 0 {
+		return f, fmt.Errorf("%d connections were closed: %v", n, r.Causes)
 	}
 	if !l.stays {
 		if after, err = read(ctx, c); err != nil {

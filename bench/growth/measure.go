@@ -29,6 +29,9 @@ const (
 	presence = 80 * time.Microsecond
 )
 
+// leaving is how long presence may take beyond that to have nobody: more than a lease.
+var leaving = 2 * time.Minute
+
 // measure measures one count, in a cluster of its own.
 func (o options) measure(ctx context.Context, count int) (p Point, err error) {
 	room, err := crowd.Judge(count, io.Discard)
@@ -85,7 +88,7 @@ func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, dur
 	if err != nil {
 		return r, errors.Join(err, clients.Stop())
 	}
-	if r, err = clients.Finish(); err != nil {
+	if r, err = clients.Finish(ctx); err != nil {
 		return r, err
 	}
 	if m := r.Measured; r.Setup.Connected != l.Connections || m.OK != m.Expected || m.Closed != 0 {
@@ -93,12 +96,15 @@ func (o options) attend(ctx context.Context, c *crowd.Cluster, l crowd.Load, dur
 			r.Setup.Connected, l.Connections, m.OK, m.Expected, m.Closed, r.Causes)
 	}
 	// The next load begins with nobody there.
+	ctx, cancel := context.WithTimeout(ctx, leaving+time.Duration(l.Connections)*presence)
+	defer cancel()
 	for {
-		if n, ok, err := c.Online(ctx); err != nil || ok && n == 0 {
+		n, ok, err := c.Online(ctx)
+		if err != nil || ok && n == 0 {
 			return r, err
 		}
 		if !crowd.Pause(ctx, time.Second) {
-			return r, ctx.Err()
+			return r, fmt.Errorf("%d users are there after all have left (answered: %v): %w", n, ok, ctx.Err())
 		}
 	}
 }
@@ -114,11 +120,15 @@ func (o options) busy(ctx context.Context, c *crowd.Cluster, clients *crowd.Clie
 	if err := clients.Measuring(ctx); err != nil {
 		return 0, err
 	}
+	begun := time.Now()
 	if err := online(ctx, c, clients, count); err != nil {
 		return 0, err
 	}
 	if err := then(); err != nil {
 		return 0, err
+	}
+	if late := time.Since(begun); late > o.margin+time.Duration(count)*presence {
+		return 0, fmt.Errorf("presence took %v: the load ends before the window does", late.Round(time.Second))
 	}
 	return cpuLoad(ctx, c, o.window)
 }

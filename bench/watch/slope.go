@@ -184,8 +184,8 @@ func fit(xs, ys []float64) line {
 	if rounding := 1e-12 * l.meanY; l.residue > n*rounding*rounding {
 		// A short series with a line taken out shows less correlation than it has.
 		rho := next / l.residue
-		rho = min(rho+(2+4*rho)/n, 1)
-		l.effective = min(n, n*(1-rho)/(1+rho))
+		rho = min(max(rho+(2+4*rho)/n, 0), 1)
+		l.effective = n * (1 - rho) / (1 + rho)
 	}
 	return l
 }

@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	m := &meter{settings: s, dir: dir, log: stderr}
 	samples, failed := m.all(ctx)
-	if failed != nil && !s.keepGoing {
+	if failed != nil && (!s.keepGoing || ctx.Err() != nil) {
 		return failed
 	}
 	rows := summarise(samples)

@@ -22,7 +22,10 @@ func summarise(samples []sample) (rows []figures.Row) {
 			base[key{step: s.Step, round: s.Round}] = s
 		}
 	}
-	type series struct{ values, ratios []float64 }
+	type series struct {
+		values, ratios []float64
+		rounds         []int
+	}
 	at := map[key]int{}
 	var all []map[string]*series
 	for _, s := range samples {
@@ -42,6 +45,7 @@ func summarise(samples []sample) (rows []figures.Row) {
 				all[i][name] = &series{}
 			}
 			all[i][name].values = append(all[i][name].values, value)
+			all[i][name].rounds = append(all[i][name].rounds, s.Round)
 			if of[name] > 0 {
 				all[i][name].ratios = append(all[i][name].ratios, value/of[name])
 			}
@@ -49,7 +53,9 @@ func summarise(samples []sample) (rows []figures.Row) {
 	}
 	for i := range rows {
 		for name, s := range all[i] {
-			rows[i].Figures[name] = figures.SpreadOf(s.values, s.ratios)
+			f := figures.SpreadOf(s.values, s.ratios)
+			f.Rounds = s.rounds
+			rows[i].Figures[name] = f
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b figures.Row) int {

@@ -27,8 +27,8 @@ func TestSummarise(t *testing.T) {
 		t.Fatalf("got %+v", rows)
 	}
 	want := figures.Row{Step: heartbeat, Server: "gws", Failed: 3, Conns: 10, Runs: 3, Figures: map[string]figures.Spread{
-		perMillion: {Median: 6, Low: 2, High: 9, Of: 2, OfLow: 2, OfHigh: 4.5, Values: []float64{6, 2, 9}},
-		perSecond:  {Median: 200, Low: 100, High: 300, Of: 1, OfLow: .5, OfHigh: 1.5, Values: []float64{300, 100, 200}},
+		perMillion: {Median: 6, Low: 2, High: 9, Of: 2, OfLow: 2, OfHigh: 4.5, Values: []float64{6, 2, 9}, Rounds: []int{1, 2, 3}},
+		perSecond:  {Median: 200, Low: 100, High: 300, Of: 1, OfLow: .5, OfHigh: 1.5, Values: []float64{300, 100, 200}, Rounds: []int{1, 2, 3}},
 	}}
 	if !reflect.DeepEqual(rows[1], want) {
 		t.Errorf("got  %+v\nwant %+v", rows[1], want)

@@ -113,12 +113,14 @@ func over(step, server, other string) func(measured) (result, bool) {
 		r, _ := m.row(step, server)
 		o, _ := m.row(step, other)
 		a, b := r.Figures[figure], o.Figures[figure]
-		if len(a.Values) == 0 || len(a.Values) != len(b.Values) || b.Low <= 0 {
-			return result{}, false
+		var ratios []float64
+		for i, round := range a.Rounds {
+			if k := slices.Index(b.Rounds, round); k >= 0 && b.Values[k] > 0 {
+				ratios = append(ratios, a.Values[i]/b.Values[k])
+			}
 		}
-		ratios := make([]float64, len(a.Values))
-		for i := range ratios {
-			ratios[i] = a.Values[i] / b.Values[i]
+		if len(ratios) == 0 {
+			return result{}, false
 		}
 		v := figures.SpreadOf(ratios, nil)
 		return result{figure: v.Median, low: v.Low, high: v.High, beside: fmt.Sprintf("%s %s, %s %s", server, short(a.Median), other, short(b.Median))}, true

@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	rows, err := s.servercost(ctx, dir, stdout, stderr)
 	var failed []error
 	if err != nil {
-		if len(rows) == 0 {
+		if len(rows) == 0 || ctx.Err() != nil {
 			return err
 		}
 		failed = append(failed, err)
@@ -97,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 			benched.add(out)
 		}
+	}
+	if ctx.Err() != nil {
+		return errors.Join(failed...) // half of a run does not replace the last whole one
 	}
 	summary := judge(measured{rows, benched}).table()
 	fmt.Fprintln(stdout, summary)

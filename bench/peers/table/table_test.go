@@ -26,7 +26,7 @@ PASS
 `
 
 func spread(v float64) figures.Spread {
-	return figures.Spread{Median: v, Low: v - 1, High: v + 1, Of: v / 2, Values: []float64{v - 1, v, v + 1}}
+	return figures.Spread{Median: v, Low: v - 1, High: v + 1, Of: v / 2, Values: []float64{v - 1, v, v + 1}, Rounds: []int{1, 2, 3}}
 }
 
 // TestJudge has goals met, missed, not measured and without a limit.

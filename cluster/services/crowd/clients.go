@@ -115,10 +115,15 @@ type Result struct {
 	Causes   map[string]int  // of what failed, and how often
 }
 
-// Finish waits for the load to end and returns what became of it.
-func (c *Clients) Finish() (r Result, err error) {
+// Finish waits for the load to end and returns what became of it. When ctx ends before, it
+// ends the load.
+func (c *Clients) Finish(ctx context.Context) (r Result, err error) {
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		return r, errors.Join(ctx.Err(), c.Stop())
+	}
 	defer func() { err = errors.Join(err, os.RemoveAll(c.dir)) }()
-	<-c.done
 	text, err := os.ReadFile(c.report)
 	if err != nil {
 		return r, fmt.Errorf("%w: %w: %s", c.err, err, c.out)

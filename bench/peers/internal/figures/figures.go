@@ -16,6 +16,7 @@ type Spread struct {
 	OfHigh float64 `json:"of_baseline_high,omitempty"`
 	// Values has the figure of each round, in their order.
 	Values []float64 `json:"values"`
+	Rounds []int     `json:"rounds"` // of the values
 }
 
 // Row is a server at a step.

@@ -52,7 +52,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 	if err := attend(ctx, o, c, clients, before, w); err != nil {
 		return errors.Join(err, clients.Stop())
 	}
-	result, err := clients.Finish()
+	result, err := clients.Finish(ctx)
 	if err != nil {
 		return err
 	}
