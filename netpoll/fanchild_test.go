@@ -36,11 +36,7 @@ func mapShared(path string) (*shared, error) {
 
 // wait returns when the clients have read so many bytes. One goroutine.
 func (s *shared) wait(bytes uint64) error {
-	const (
-		futexWait = 0 // FUTEX_WAIT of linux/futex.h
-		patience  = time.Minute
-	)
-	limit := unix.NsecToTimespec(patience.Nanoseconds())
+	const patience = time.Minute
 	for {
 		turn := s.turn.Load()
 		s.wanted.Store(bytes)
@@ -48,8 +44,7 @@ func (s *shared) wait(bytes uint64) error {
 		if have >= bytes {
 			return nil
 		}
-		_, _, e := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&s.turn)), futexWait, uintptr(turn), uintptr(unsafe.Pointer(&limit)), 0, 0)
-		if e == unix.ETIMEDOUT {
+		if !sleepOn(&s.turn, turn, patience) {
 			return fmt.Errorf("fan-out stands still at %d of %d bytes", have, bytes)
 		}
 	}
