@@ -18,40 +18,23 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what a run shows. Any goroutine.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-	on func(text string) // called with all of it when there is more
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.b.Write(p)
-	if o.on != nil {
-		o.on(o.b.String())
-	}
-	return len(p), nil
-}
-
 // TestSoak runs for seconds, as the command does for an hour: once undisturbed, and with
 // somebody kicked before and while is measured.
 func TestSoak(t *testing.T) {
 	// What a gateway that has just started needs in its first seconds is no leak.
 	o := options{carillon: crowdtest.Build(t), connections: 50, settle: 2 * time.Second, duration: 3 * time.Second, beat: 500 * time.Millisecond,
 		look: 500 * time.Millisecond, line: time.Second, growth: 1 << 20}
-	var out output
+	var out crowdtest.Output
 	if err := o.run(t.Context(), &out); err != nil {
-		t.Fatalf("%v\n%s", err, &out.b)
+		t.Fatalf("%v\n%s", err, &out)
 	}
-	settling, measured, _ := strings.Cut(out.b.String(), "settled")
+	settling, measured, _ := strings.Cut(out.String(), "settled")
 	const line = "s        50 "
 	if n, m := strings.Count(settling, line), strings.Count(measured, line); n < 2 || m < 3 {
-		t.Errorf("%d and %d lines with 50 sessions in\n%s", n, m, &out.b)
+		t.Errorf("%d and %d lines with 50 sessions in\n%s", n, m, &out)
 	}
-	if !strings.Contains(out.b.String(), "passed: nobody of 50 was lost, all 300 heartbeats were answered") {
-		t.Errorf("got\n%s", &out.b)
+	if !strings.Contains(out.String(), "passed: nobody of 50 was lost, all 300 heartbeats were answered") {
+		t.Errorf("got\n%s", &out)
 	}
 
 	for when, want := range map[string]string{
@@ -59,7 +42,7 @@ func TestSoak(t *testing.T) {
 		"settled": "50 of 50 were connected, 1 of them lost",
 	} {
 		var kick sync.Once
-		out := output{on: func(text string) {
+		out := crowdtest.Output{On: func(text string) {
 			if !strings.Contains(text, when) {
 				return
 			}
@@ -79,7 +62,7 @@ func TestSoak(t *testing.T) {
 			})
 		}}
 		if err := o.run(t.Context(), &out); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("with somebody kicked after %q: %v, want %q\n%s", when, err, want, &out.b)
+			t.Errorf("with somebody kicked after %q: %v, want %q\n%s", when, err, want, &out)
 		}
 	}
 }
